@@ -1,0 +1,110 @@
+"""Which model size, optimizer, schedule, batch and regularization should I train with?
+
+A study compares techniques, each with its own settings tuned, checks the finalists on fresh seeds,
+and ends with a report, a recommended configuration, and one command that trains it again.
+
+    import selector
+    table = selector.run("quickstart", ["budget=smoke", "name=first_look"])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas
+
+    from selector.report.write import WrittenReport
+    from selector.study.agenda import Agenda
+    from selector.study.plan import Plan
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "plan", "report", "results", "run"]
+
+
+def run(
+    study: str,
+    overrides: Sequence[str] = (),
+    *,
+    runs: str | Path = "runs",
+    reports: str | Path = "reports",
+) -> pandas.DataFrame:
+    """Run a study, or go on with it, write its report, and return `results`.
+
+    Args:
+        study: A name in `studies/`, or the path of a study file.
+        overrides: As on the command line: `optimizer=adamw,muon`, `budget=smoke`, `name=first`.
+        runs: Folder of what is remembered.
+        reports: Folder of what it means.
+
+    Raises:
+        InputError: every mistake in the study, the overrides or the data.
+        Interrupted: a signal came; calling it again goes on.
+    """
+    from selector.report.results import results as table
+
+    written, _ = run_and_report(study, overrides, runs=Path(runs), reports=Path(reports))
+    return table(written.stored)
+
+
+def plan(study: str, overrides: Sequence[str] = (), *, runs: str | Path = "runs") -> Plan:
+    """What a study would run: arms, spaces, runs, tokens; trains nothing."""
+    from selector.study.conduct import read_study
+    from selector.study.plan import make_plan
+
+    return make_plan(read_study(study, list(overrides), Path(runs)), Path(runs))
+
+
+def report(
+    study: str, *, runs: str | Path = "runs", reports: str | Path = "reports"
+) -> WrittenReport:
+    """Write the report of a stored study, at any moment; an unfinished study says so."""
+    from selector.report.write import write_report
+    from selector.study.stored import open_study
+
+    return write_report(open_study(study, Path(runs)), Path(reports))
+
+
+def results(study: str, *, runs: str | Path = "runs") -> pandas.DataFrame:
+    """One row for each run of a stored study."""
+    from selector.report.results import results as table
+    from selector.study.stored import open_study
+
+    return table(open_study(study, Path(runs)))
+
+
+def run_and_report(
+    study: str,
+    overrides: Sequence[str],
+    *,
+    runs: Path,
+    reports: Path,
+    on_progress: Callable[[Agenda], None] = lambda agenda: None,
+) -> tuple[WrittenReport, str]:
+    """What `run` does, for callers that show it: the report, and what the tracker has to say."""
+    from selector.errors import Interrupted
+    from selector.report.write import write_report
+    from selector.signals import StopSignals
+    from selector.study.conduct import conduct, read_study
+    from selector.track import make_tracker
+
+    resolved = read_study(study, list(overrides), runs)
+    with StopSignals() as signals:
+        tracker = make_tracker(resolved.tracker, runs)
+        try:
+            done = conduct(
+                resolved, runs, tracker, on_progress=on_progress, interrupted=signals.came
+            )
+            written = write_report(done.stored, reports)
+            tracker.artifacts(resolved.name, written.files)
+        finally:
+            message = tracker.close()
+    if not done.finished:
+        raise Interrupted(
+            f"interrupted; everything finished is stored. `selector run {study}"
+            f"{''.join(f' {item!r}' for item in overrides)}` goes on",
+            signals.number,
+        )
+    return written, message

@@ -1,0 +1,36 @@
+"""The command line: parse, call, print. Exit codes: 0 done, 1 failed, 2 wrong input, 130/143 interrupted."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from selector.errors import InputError, Interrupted, SelectorError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    from selector.cli.parser import parse
+
+    asked = parse(list(sys.argv[1:] if arguments is None else arguments))
+    try:
+        return asked.command(asked)
+    except Interrupted as error:
+        print(f"\n{error}", file=sys.stderr)
+        return error.exit_code
+    except InputError as error:
+        print("\n".join(f"selector: {line}" for line in error.mistakes), file=sys.stderr)
+        return error.exit_code
+    except SelectorError as error:
+        print(f"selector: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("\ninterrupted; everything finished is stored", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # `selector list | head`
+        sys.stderr.close()
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,214 @@
+"""What each command does: call the package, print what a person or a program wants to see."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from selector.errors import ConfigError
+
+
+def plan(asked: argparse.Namespace) -> int:
+    """What would run: arms, spaces, runs, tokens, time; trains nothing."""
+    import selector
+    from selector.cli import show
+
+    made = selector.plan(asked.study, asked.overrides, runs=asked.runs)
+    if asked.json:
+        return _json(show.plan_mapping(made))
+    show.plan(made, asked.study, asked.overrides)
+    return 0
+
+
+def run(asked: argparse.Namespace) -> int:
+    """Run a study, or go on with it; ends by writing the report."""
+    import selector
+    from selector.cli.progress import Progress
+
+    with Progress(silent=asked.json) as progress:
+        written, message = selector.run_and_report(
+            asked.study,
+            asked.overrides,
+            runs=asked.runs,
+            reports=asked.reports,
+            on_progress=progress.study,
+        )
+    if asked.json:
+        return _json(written.recommendation)
+    _print_report(written)
+    if message:
+        print(f"\n{message}")
+    return 0
+
+
+def status(asked: argparse.Namespace) -> int:
+    """Progress, best so far, failures by kind; of all stored studies without a name."""
+    from selector.cli import show
+    from selector.study.status import status as read
+    from selector.study.stored import open_study
+
+    if asked.study:
+        names = [_stored_name(asked.study)]
+    else:
+        names = sorted(path.parent.name for path in asked.runs.glob("*/study.yaml"))
+    found = [read(open_study(name, asked.runs)) for name in names]
+    if asked.json:
+        mappings = [show.status_mapping(item) for item in found]
+        return _json(mappings[0] if asked.study else {"studies": mappings})
+    for item in found:
+        show.status(item)
+    if not found:
+        print(f"nothing is stored in {asked.runs}; `selector list` names studies to run")
+    return 0
+
+
+def report(asked: argparse.Namespace) -> int:
+    """Write the report from what is stored, at any moment; an unfinished study says so."""
+    import selector
+
+    written = selector.report(_stored_name(asked.study), runs=asked.runs, reports=asked.reports)
+    if asked.json:
+        return _json(written.recommendation)
+    _print_report(written)
+    return 0
+
+
+def rerun(asked: argparse.Namespace) -> int:
+    """Train the recommended configuration (or that of a trial) again and compare the curves."""
+    from selector.cli.progress import Progress
+    from selector.rerun import rerun as again
+    from selector.signals import StopSignals
+    from selector.study.stored import open_study
+    from selector.track import make_tracker
+
+    stored = open_study(_stored_name(asked.study), asked.runs)
+    tracker = make_tracker(stored.study.tracker, asked.runs)
+    try:
+        with StopSignals() as signals, Progress(silent=asked.json) as progress:
+            done = again(
+                stored,
+                tracker,
+                trial_number=asked.trial,
+                overrides=asked.overrides,
+                on_report=progress.run,
+                interrupted=lambda: signals.number,
+            )
+    finally:
+        message = tracker.close()
+    return _print_run(asked, done, asked.runs / stored.study.name, message)
+
+
+def train(asked: argparse.Namespace) -> int:
+    """One run of one configuration: a recommended.yaml, or the defaults, under overrides."""
+    from selector.cli.progress import Progress
+    from selector.config.schema import Track
+    from selector.rerun import train as single
+    from selector.signals import StopSignals
+    from selector.track import make_tracker
+
+    overrides = list(asked.overrides)
+    file = Path(overrides.pop(0)) if overrides and "=" not in overrides[0] else None
+    if file is not None and not file.is_file():
+        raise ConfigError(f"{file}: no such file; expected a recommended.yaml or KEY=VALUE")
+    tracker = make_tracker(Track(), asked.runs)
+    try:
+        with StopSignals() as signals, Progress(silent=asked.json) as progress:
+            done = single(
+                file,
+                overrides,
+                asked.runs,
+                tracker,
+                on_report=progress.run,
+                interrupted=lambda: signals.number,
+            )
+    finally:
+        message = tracker.close()
+    return _print_run(asked, done, asked.runs / "_single", message)
+
+
+def ui(asked: argparse.Namespace) -> int:
+    """The MLflow UI on 127.0.0.1, on the store of the runs folder."""
+    from selector.track.ui import serve
+
+    def ready(address: str) -> None:
+        if asked.json:
+            _json({"address": address})
+        else:
+            print(f"MLflow is at {address} (Ctrl-C ends it)", flush=True)
+
+    return serve(asked.runs, asked.port, ready=ready)
+
+
+def list_(asked: argparse.Namespace) -> int:
+    """Studies, axes and techniques, a line each."""
+    from selector.cli import show
+    from selector.config.catalogue import axes, studies
+
+    found = axes()
+    if asked.axis and asked.axis not in found:
+        from selector.config.decode import unknown
+
+        raise ConfigError(unknown("axis", asked.axis, list(found)))
+    if asked.json:
+        chosen = {asked.axis: found[asked.axis]} if asked.axis else found
+        return _json({"axes": chosen, "studies": {} if asked.axis else studies()})
+    show.catalogue(found, {} if asked.axis else studies(), asked.axis)
+    return 0
+
+
+def _stored_name(study: str) -> str:
+    """The name under which a study is stored: of a path, the name that the file gives itself."""
+    if "/" not in study and not study.endswith(".yaml"):
+        return study
+    from selector.config.compose import load_yaml
+
+    return str(load_yaml(Path(study)).get("name", Path(study).stem))
+
+
+def _print_report(written: Any) -> None:
+    print(f"\n{written.sentence}\n")
+    print(f"report:  {_short(written.page)}")
+    rerun_command = written.recommendation.get("rerun")
+    if rerun_command:
+        print(f"again:   {rerun_command}")
+
+
+def _print_run(asked: argparse.Namespace, done: Any, folder: Path, message: str) -> int:
+    mapping = {
+        "metrics": dict(done.result.metrics),
+        "value": done.result.value,
+        "fingerprint": done.run.fingerprint,
+        "agrees": done.agrees,
+        "text": done.text,
+        "seconds": done.result.seconds,
+        "folder": str(folder / done.run.key),
+    }
+    if asked.json:
+        _json(mapping)
+    else:
+        for name, value in done.result.metrics.items():
+            print(f"  {name:28} {value:.6g}")
+        print(f"  {'fingerprint':28} {done.run.fingerprint}")
+        print(f"  {'folder':28} {_short(folder / done.run.key)}")
+        print("".join(f"\n{text}" for text in (done.text, message) if text))
+    return 1 if done.agrees is False else 0
+
+
+def _short(path: Path) -> str:
+    """The path as a person in the current folder would type it."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _json(mapping: Mapping[str, Any]) -> int:
+    from selector.config.identity import plain
+
+    print(json.dumps(plain(mapping), indent=1, allow_nan=False))
+    return 0
+
+

@@ -1,0 +1,110 @@
+"""The grammar of the command line: one small parser for each command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from selector import __version__
+from selector.cli import commands
+
+_OVERRIDES = """\
+Overrides are Hydra's: commas compare, intervals tune, plain values fix.
+  optimizer=adamw,muon                                compare two optimizers
+  'optimizer.lr=tag(log,interval(1e-4,1e-2))'         tune a range (bounds included, range(a,b,s) too)
+  optimizer.lr=0.01                                   fix a value
+  budget=smoke                                        choose an option of a group
+"""
+
+_SUMMARY = """\
+Which model size, optimizer, schedule, batch and regularization should I train with, and how sure are we?
+
+  selector plan   STUDY [override …]   what would run; trains nothing
+  selector run    STUDY [override …]   run it, or go on with it; ends with the report
+  selector status [STUDY]              progress, best so far, failures by kind
+  selector report STUDY                write reports/STUDY from what is stored
+  selector rerun  STUDY [--trial N] [override …]   train the recommended configuration again and compare
+  selector train  FILE|[override …]    one run of one configuration, no study
+  selector ui     [--port 5000]        the MLflow UI on 127.0.0.1
+  selector list   [AXIS]               studies, axes, techniques
+
+STUDY is a name in studies/ (`selector list`) or the path of a study file.
+Everywhere: --runs DIR, --reports DIR, --json (one object on standard output, nothing else).
+
+"""
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """The asked command with its options; `command` is the function to call with them."""
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_SUMMARY + _OVERRIDES, end="")
+        sys.exit(0 if arguments else 2)
+    if arguments[0] == "--version":
+        print(f"selector {__version__}")
+        sys.exit(0)
+    name, *rest = arguments
+    if name not in _COMMANDS:
+        print(f"selector: unknown command {name!r}; known: {', '.join(_COMMANDS)}", file=sys.stderr)
+        sys.exit(2)
+    function, describe = _COMMANDS[name]
+    parser = argparse.ArgumentParser(
+        prog=f"selector {name}",
+        description=function.__doc__,
+        epilog=_OVERRIDES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    describe(parser)
+    parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR")
+    parser.add_argument("--reports", type=Path, default=Path("reports"), metavar="DIR")
+    parser.add_argument("--json", action="store_true", help="one object on standard output")
+    parser.set_defaults(command=function)
+    asked = parser.parse_intermixed_args(rest)
+    asked.runs, asked.reports = asked.runs.absolute(), asked.reports.absolute()
+    return asked
+
+
+def _study(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", metavar="STUDY", help="a name in studies/, or a path")
+
+
+def _study_and_overrides(parser: argparse.ArgumentParser) -> None:
+    _study(parser)
+    parser.add_argument("overrides", nargs="*", metavar="override")
+
+
+def _rerun(parser: argparse.ArgumentParser) -> None:
+    _study_and_overrides(parser)
+    parser.add_argument("--trial", type=int, metavar="N", help="this trial, not the recommended")
+
+
+def _train(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("overrides", nargs="*", metavar="FILE|override")
+
+
+def _optional(name: str, text: str) -> Callable[[argparse.ArgumentParser], None]:
+    def describe(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(name, nargs="?", metavar=name.upper(), help=text)
+
+    return describe
+
+
+def _port(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", type=int, default=5000, help="default: 5000")
+
+
+_COMMANDS: dict[
+    str,
+    tuple[Callable[[argparse.Namespace], int], Callable[[argparse.ArgumentParser], None]],
+] = {
+    "plan": (commands.plan, _study_and_overrides),
+    "run": (commands.run, _study_and_overrides),
+    "status": (commands.status, _optional("study", "a stored study; default: all")),
+    "report": (commands.report, _study),
+    "rerun": (commands.rerun, _rerun),
+    "train": (commands.train, _train),
+    "ui": (commands.ui, _port),
+    "list": (commands.list_, _optional("axis", "such as optimizer; default: studies and axes")),
+}

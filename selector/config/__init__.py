@@ -1,0 +1,1 @@
+"""Study file + overrides -> typed, frozen configuration."""

@@ -1,0 +1,174 @@
+"""Plain mappings -> the dataclasses of `schema.py`; every mistake is collected with its dotted key.
+
+Integral floats become integers where an integer is expected (`budget.tokens=2e6`). Lists become
+tuples. Nothing else is converted: `"3"` is not a number.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields
+from difflib import get_close_matches
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from selector.config.schema import PARTS, RunConfig, Technique
+from selector.errors import ConfigError
+
+T = TypeVar("T")
+_TECHNIQUE_PARTS = ("optimizer", "schedule")
+
+
+class Mistakes:
+    """Collects mistakes, each under its dotted key; `raise_if_any` ends the collecting."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def add(self, where: str, text: str) -> None:
+        """Note one mistake at the dotted key `where`."""
+        self.lines.append(f"{where}: {text}" if where else text)
+
+    def raise_if_any(self) -> None:
+        """Raise ConfigError with all mistakes, once each, in the order they were found."""
+        if self.lines:
+            raise ConfigError(list(dict.fromkeys(self.lines)))
+
+
+def unknown(kind: str, given: str, known: Sequence[str]) -> str:
+    """The text for a name that does not exist: what is known, and what may have been meant."""
+    close = get_close_matches(given, known, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"unknown {kind} {given!r}; known: {', '.join(known) or 'none'}{hint}"
+
+
+def run_config(mapping: Mapping[str, Any]) -> RunConfig:
+    """The typed configuration of a run.
+
+    Raises:
+        ConfigError: one line for each mistake.
+    """
+    mistakes = Mistakes()
+    parts: dict[str, Any] = {}
+    hints = get_type_hints(RunConfig)
+    for part in PARTS:
+        if part not in mapping:
+            mistakes.add(part, "missing")
+        elif not isinstance(mapping[part], Mapping):
+            mistakes.add(part, f"expected a mapping, got {mapping[part]!r}")
+        elif part in _TECHNIQUE_PARTS:
+            parts[part] = technique(mapping[part], part, mistakes)
+        else:
+            parts[part] = dataclass_from(hints[part], mapping[part], part, mistakes)
+    mistakes.raise_if_any()
+    return RunConfig(**parts)
+
+
+def technique(mapping: Mapping[str, Any], where: str, mistakes: Mistakes) -> Technique | None:
+    """A technique from its flat mapping; None where `mistakes` got a line."""
+    known = ("name", "version", "banked")
+    own = {key: value for key, value in mapping.items() if key in known}
+    values = {key: _frozen(value) for key, value in mapping.items() if key not in known}
+    return dataclass_from(Technique, {**own, "values": values}, where, mistakes)
+
+
+def dataclass_from(
+    kind: type[T], mapping: Mapping[str, Any], where: str, mistakes: Mistakes
+) -> T | None:
+    """An instance of the dataclass `kind`; None where `mistakes` got a line."""
+    hints = get_type_hints(kind)
+    known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
+    before = len(mistakes.lines)
+    for key in mapping:
+        if key not in known:
+            mistakes.add(f"{where}.{key}", unknown("key", str(key), list(known)))
+    arguments = {}
+    for name, item in known.items():
+        if name in mapping:
+            arguments[name] = _value(mapping[name], hints[name], f"{where}.{name}", mistakes)
+        elif item.default is MISSING and item.default_factory is MISSING:
+            mistakes.add(f"{where}.{name}", "missing")
+    if len(mistakes.lines) > before:
+        return None
+    try:
+        return kind(**arguments)
+    except ValueError as error:
+        for line in str(error).splitlines():
+            mistakes.add("", f"{where}.{line}")
+        return None
+
+
+def kind_mistake(given: Any, reference: Any) -> str | None:
+    """Why `given` cannot take the place of `reference`, a technique's own default; None if it can.
+
+    A technique's settings have no dataclass: their kinds are those of its YAML file's defaults.
+    """
+    names = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+    given, reference = _frozen(given), _frozen(reference)
+    if isinstance(reference, tuple):
+        fits = isinstance(given, tuple) and len(given) == len(reference)
+        return None if fits else f"expected a list of {len(reference)}, got {given!r}"
+    if type(reference) is bool or isinstance(reference, str):
+        fits = type(given) is type(reference)
+    elif isinstance(reference, int):
+        fits = isinstance(given, int | float) and type(given) is not bool
+        fits = fits and float(given).is_integer()
+    else:
+        fits = isinstance(given, int | float) and type(given) is not bool
+    return None if fits else f"expected {names[type(reference)]}, got {given!r}"
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(item) for item in value) if isinstance(value, list | tuple) else value
+
+
+def _value(value: Any, hint: Any, where: str, mistakes: Mistakes) -> Any:
+    """`value` as the type `hint`; a mistake is noted and `value` returned where it does not fit."""
+    origin = get_origin(hint)
+    if origin in (Union, types.UnionType):
+        for option in get_args(hint):
+            attempt = Mistakes()
+            converted = _value(value, option, where, attempt)
+            if not attempt.lines:
+                return converted
+        expected = " or ".join(_words(option) for option in get_args(hint))
+        mistakes.add(where, f"expected {expected}, got {value!r}")
+        return value
+    if origin is Literal:
+        if value not in get_args(hint) or isinstance(value, bool):
+            mistakes.add(where, f"expected {_words(hint)}, got {value!r}")
+        return value
+    if origin is tuple:
+        items = (value,) if isinstance(value, str) else value
+        if not isinstance(items, list | tuple):
+            mistakes.add(where, f"expected a list, got {value!r}")
+            return value
+        item_hint = get_args(hint)[0]
+        return tuple(
+            _value(item, item_hint, f"{where}[{place}]", mistakes)
+            for place, item in enumerate(items)
+        )
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        if not isinstance(value, Mapping):
+            mistakes.add(where, f"expected a mapping, got {value!r}")
+            return value
+        return {str(key): _frozen(item) for key, item in value.items()}
+    return _scalar(value, hint, where, mistakes)
+
+
+def _scalar(value: Any, hint: Any, where: str, mistakes: Mistakes) -> Any:
+    is_bool = isinstance(value, bool)
+    if hint is float and isinstance(value, int | float) and not is_bool:
+        return float(value)
+    if hint is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, hint) and (hint is bool or not is_bool):
+        return value
+    mistakes.add(where, f"expected {_words(hint)}, got {value!r}")
+    return value
+
+
+def _words(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return " or ".join(str(option) for option in get_args(hint))
+    return {int: "int", float: "float", str: "text", bool: "true or false"}.get(hint, str(hint))

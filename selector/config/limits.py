@@ -1,0 +1,81 @@
+"""Limits of every number in a configuration, by its name: one name means one quantity everywhere.
+
+A number must be finite; one that is not listed here must not be negative.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+#: name -> (low, high, whether low itself is allowed, whether high itself is allowed)
+LIMITS: dict[str, tuple[float, float, bool, bool]] = {
+    "lr": (0, math.inf, False, False),
+    "aux_lr_ratio": (0, math.inf, False, False),
+    "eps": (0, math.inf, False, False),
+    "momentum": (0, 1, True, False),
+    "beta1": (0, 1, True, False),
+    "beta2": (0, 1, True, False),
+    "betas": (0, 1, True, False),
+    "warmup": (0, 1, True, True),
+    "decay": (0, 1, False, True),
+    "floor": (0, 1, True, True),
+    "dropout": (0, 1, True, False),
+    "label_smoothing": (0, 1, True, False),
+    "validation_share": (0, 0.9, True, True),
+    "test_share": (0, 0.9, True, True),
+} | {
+    name: (1, math.inf, True, False)
+    for name in (
+        "version", "depth", "width", "heads", "mlp_ratio", "vocabulary", "micro_batch",
+        "accumulation", "context", "evaluations", "evaluation_tokens", "trials", "replicates",
+        "verdict_seeds", "tokens", "workers", "ns_steps",
+    )
+}  # fmt: skip
+_DEFAULT = (0.0, math.inf, True, False)
+
+
+def allowed(name: str) -> str:
+    """The limits of `name` in words: 'from 0 to below 1'."""
+    low, high, low_in, high_in = LIMITS.get(name, _DEFAULT)
+    start = f"from {low:g}" if low_in else f"above {low:g}"
+    if math.isinf(high):
+        return f"a finite number {start}"
+    return f"a number {start} to {'' if high_in else 'below '}{high:g}"
+
+
+def is_number(value: object) -> bool:
+    """Whether `value` is an int or a float; a bool is neither."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def mistake(name: str, value: object) -> str | None:
+    """What is wrong with the number `value` as a `name`, or None; other kinds are not judged."""
+    low, high, low_in, high_in = LIMITS.get(name, _DEFAULT)
+    for number in value if isinstance(value, tuple | list) else (value,):
+        if not is_number(number):
+            continue
+        above = number >= low if low_in else number > low
+        below = number <= high if high_in else number < high
+        if not (math.isfinite(number) and above and below):
+            return f"{name}: expected {allowed(name)}, got {number}"
+    return None
+
+
+def refuse(values: Mapping[str, Any]) -> None:
+    """Raise ValueError, a line for each, where a number is not finite or outside its limits."""
+    mistakes = [text for name, value in values.items() if (text := mistake(name, value))]
+    if mistakes:
+        raise ValueError("\n".join(mistakes))
+
+
+def refuse_not_finite(values: Mapping[str, Any]) -> None:
+    """Raise ValueError where a number is not finite; for settings whose meaning is the user's."""
+    mistakes = [
+        f"{name}: expected a finite number, got {value}"
+        for name, value in values.items()
+        if is_number(value) and not math.isfinite(value)
+    ]
+    if mistakes:
+        raise ValueError("\n".join(mistakes))

@@ -1,0 +1,54 @@
+"""Where the shipped choices and questions lie: in the wheel beside the code, else in the checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from selector.config.decode import unknown
+from selector.errors import ConfigError
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+def conf_folder() -> Path:
+    """The folder of groups and their options."""
+    return _shipped("conf")
+
+
+def studies_folder() -> Path:
+    """The folder of the shipped studies."""
+    return _shipped("studies")
+
+
+def study_names() -> dict[str, Path]:
+    """Name -> file of every study that can be named: the current folder's before the shipped ones."""
+    found: dict[str, Path] = {}
+    for folder in (studies_folder(), Path("studies")):
+        found |= {path.stem: path.resolve() for path in sorted(folder.glob("*.yaml"))}
+    return found
+
+
+def study_file(study: str) -> Path:
+    """The file that STUDY names: a path, or a name in `studies/`.
+
+    Raises:
+        ConfigError: there is no such file or name.
+    """
+    looks_like_path = "/" in study or study.endswith((".yaml", ".yml"))
+    path = Path(study)
+    if looks_like_path:
+        if not path.is_file():
+            raise ConfigError(f"{study}: no such study file")
+        if path.suffix != ".yaml":
+            raise ConfigError(f"{study}: expected a file that ends in .yaml")
+        return path.resolve()
+    known = study_names()
+    if study not in known:
+        hint = " (a file needs its path, such as ./my_study.yaml)"
+        raise ConfigError(unknown("study", study, sorted(known)) + hint)
+    return known[study]
+
+
+def _shipped(name: str) -> Path:
+    in_wheel = _PACKAGE / name
+    return in_wheel if in_wheel.is_dir() else _PACKAGE.parent / name

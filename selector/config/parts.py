@@ -1,0 +1,60 @@
+"""One composition -> a typed run configuration: keys that exist, kinds that fit, paths that last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from selector.config.compose import has_key
+from selector.config.decode import Mistakes, kind_mistake, run_config, unknown
+from selector.config.schema import GROUPS, PARTS, RunConfig
+from selector.errors import ConfigError
+
+
+def decode_parts(
+    mapping: Mapping[str, Any], reference: Mapping[str, Any], mistakes: Mistakes
+) -> RunConfig | None:
+    """The typed configuration; settings of techniques must be of their defaults' kinds."""
+    parts = {
+        part: {key: value for key, value in mapping[part].items() if key != "space"}
+        for part in PARTS
+    }
+    if parts["data"].get("paths"):
+        parts["data"]["paths"] = _absolute(parts["data"]["paths"])
+    for part in ("optimizer", "schedule"):
+        for key, value in parts[part].items():
+            default = reference[part].get(key)
+            text = None if default is None else kind_mistake(value, default)
+            if text:
+                mistakes.add(f"{part}.{key}", text)
+    try:
+        return run_config(parts)
+    except ConfigError as error:
+        mistakes.lines += error.mistakes
+        return None
+
+
+def check_keys(values: Mapping[str, Any], raw: Mapping[str, Any], mistakes: Mistakes) -> None:
+    """Note a mistake for every dotted key of `values` that the composition `raw` has not."""
+    for key in values:
+        if not has_key(raw, key):
+            mistakes.add(key, no_such_key(key, raw))
+
+
+def no_such_key(key: str, raw: Mapping[str, Any]) -> str:
+    """The text for a dotted key that is not there."""
+    group, _, rest = key.partition(".")
+    part = raw.get(group)
+    if not isinstance(part, Mapping):
+        return unknown("group", group, GROUPS)
+    label = part.get("name", group)
+    known = [name for name in part if name not in ("name", "version", "banked", "space")]
+    return f"{group} {label} has no such key: {unknown('key', rest, known)}"
+
+
+def _absolute(paths: Any) -> Any:
+    """Paths that mean the same from every folder: a study may go on from another one."""
+    if isinstance(paths, str):
+        return str(Path(paths).expanduser().absolute())
+    return [_absolute(path) for path in paths]

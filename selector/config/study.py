@@ -1,0 +1,197 @@
+"""Study file + overrides -> the arms, each a composition of its own, typed and checked.
+
+The order in which values win: the study's groups, its `set:` values, the arm's choices, the
+command line. Every mistake found on the way is collected, and all are raised together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from selector.config.arms import arm_name, compared_arms
+from selector.config.command_line import FILE_ONLY, CommandLine, sort_overrides
+from selector.config.compose import Composer, has_key, load_yaml, parse_overrides
+from selector.config.decode import Mistakes, dataclass_from, kind_mistake, technique, unknown
+from selector.config.locations import conf_folder
+from selector.config.parts import check_keys, decode_parts, no_such_key
+from selector.config.schema import (
+    GROUPS,
+    PARTS,
+    Budget,
+    Launch,
+    RunConfig,
+    Technique,
+    Track,
+    Value,
+)
+from selector.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComposedArm:
+    """One arm as composed: what is chosen, its configuration, and what could be tuned in it."""
+
+    name: str
+    choices: Mapping[str, str]
+    compared: Mapping[str, Value]
+    config: RunConfig
+    spaces: Mapping[str, Any]
+    """Dotted key -> range, from its options' `space:`, most important first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComposedStudy:
+    """A study as composed; what is tuned is opened by `selector.study.arms`."""
+
+    root: Mapping[str, Any]
+    """name, question, tune, tune_lr, seed, margin."""
+    arms: tuple[ComposedArm, ...]
+    ranges: Mapping[str, Mapping[str, Any]]
+    """Ranges of the command line: dotted key -> {low, high, …}."""
+    fixed: frozenset[str]
+    """Dotted keys that the command line fixes: they are not tuned."""
+    sampler: Technique
+    budget: Budget
+    launcher: Launch
+    tracker: Track
+    notes: tuple[str, ...] = ()
+
+
+def compose_study(file: Path, overrides: Sequence[str]) -> ComposedStudy:
+    """The study in `file` under the overrides of the command line.
+
+    Raises:
+        ConfigError: one line for each mistake.
+    """
+    mistakes = Mistakes()
+    composer = Composer(file, conf_folder())
+    known = load_yaml(composer.conf / "selector_study.yaml").keys() - {"defaults"}
+    _check_file(file, known, mistakes)
+    given = sort_overrides(parse_overrides(overrides, mistakes), composer, mistakes)
+    for key in given.root:
+        if key.partition(".")[0] not in known:
+            mistakes.add("", unknown("key", key, [*sorted(known), *(f"{g}.KEY" for g in GROUPS)]))
+    mistakes.raise_if_any()
+    base = composer.compose(given.groups).raw()
+    root = {**base, **{key: value for key, value in given.root.items() if "." not in key}}
+    chosen = compared_arms(root, given, composer, mistakes)
+    mistakes.raise_if_any()
+    arms, notes, mappings = [], [], []
+    for compared in chosen:
+        mapping, dropped = _arm_mapping(composer, base["set"] or {}, compared, given, mistakes)
+        notes += dropped
+        if mapping is not None:
+            mappings.append(mapping)
+            arms.append(_typed_arm(composer, mapping, compared, given, mistakes))
+    if not mappings:
+        mistakes.raise_if_any()
+    _check_names([arm.name for arm in arms if arm], mistakes)
+    parts = _outside_arms(mappings[0], base, mistakes)
+    mistakes.raise_if_any()
+    return ComposedStudy(
+        root={k: v for k, v in mappings[0].items() if k not in (*GROUPS, *FILE_ONLY)},
+        arms=tuple(arm for arm in arms if arm),
+        ranges=given.ranges,
+        fixed=frozenset(given.values),
+        notes=tuple(dict.fromkeys(notes)),
+        **parts,
+    )
+
+
+def _check_file(file: Path, known: Set[str], mistakes: Mistakes) -> None:
+    raw = load_yaml(file)
+    for key in raw:
+        if key in GROUPS:
+            mistakes.add(
+                f"{file}: {key}",
+                "a study chooses options under `defaults:` and gives values under `set:`"
+                f" (set: {{{key}.KEY: VALUE}}), else `{key}=OPTION` could not replace them",
+            )
+        elif key not in (*known, "defaults"):
+            mistakes.add(str(file), unknown("key", str(key), sorted(known)))
+    if not raw.get("defaults"):
+        mistakes.add(str(file), "expected `defaults: [selector_study, …, _self_]`")
+
+
+def _arm_mapping(
+    composer: Composer,
+    settings: Mapping[str, Any],
+    compared: Mapping[str, Any],
+    given: CommandLine,
+    mistakes: Mistakes,
+) -> tuple[dict[str, Any] | None, list[str]]:
+    """The resolved composition of an arm and what was dropped for it; None after a mistake."""
+    own = {key: value for key, value in compared.items() if key not in GROUPS}
+    chosen = _chosen(compared, given)
+    composition = composer.compose(chosen)
+    raw = composition.raw()
+    notes, kept = [], {}
+    for key, value in settings.items():
+        option = chosen.get(key.partition(".")[0])
+        if has_key(raw, key):
+            kept[key] = value
+        elif option is not None:
+            notes.append(f"set: {key}={value} is dropped for {option}, which has no such key")
+        else:
+            mistakes.add(f"set.{key}", no_such_key(key, raw))
+    before = len(mistakes.lines)
+    check_keys(own, raw, mistakes)
+    check_keys(given.values, raw, mistakes)
+    if len(mistakes.lines) > before:
+        return None, notes
+    try:
+        return composition.resolved({**kept, **own, **given.values, **given.root}), notes
+    except ConfigError as error:
+        mistakes.lines += error.mistakes
+        return None, notes
+
+
+def _typed_arm(
+    composer: Composer,
+    mapping: Mapping[str, Any],
+    compared: Mapping[str, Any],
+    given: CommandLine,
+    mistakes: Mistakes,
+) -> ComposedArm | None:
+    composition = composer.compose(_chosen(compared, given))
+    config = decode_parts(mapping, composition.raw(), mistakes)
+    if config is None:
+        return None
+    return ComposedArm(
+        name=arm_name(compared),
+        choices={k: v for k, v in composition.choices.items() if k in GROUPS},
+        compared={k: tuple(v) if isinstance(v, list) else v for k, v in compared.items()},
+        config=config,
+        spaces={
+            f"{group}.{key}": value
+            for group in PARTS
+            for key, value in (mapping[group].get("space") or {}).items()
+        },
+    )
+
+
+def _chosen(compared: Mapping[str, Any], given: CommandLine) -> dict[str, str]:
+    own = {key: str(value) for key, value in compared.items() if key in GROUPS}
+    return {**given.groups, **own}
+
+
+def _check_names(names: Sequence[str], mistakes: Mistakes) -> None:
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        mistakes.add("compare", f"{names.count(name)} arms are called {name!r}: they must differ")
+
+
+def _outside_arms(
+    mapping: Mapping[str, Any], raw: Mapping[str, Any], mistakes: Mistakes
+) -> dict[str, Any]:
+    for key, value in mapping["sampler"].items():
+        if text := kind_mistake(value, raw["sampler"].get(key, value)):
+            mistakes.add(f"sampler.{key}", text)
+    return {
+        "sampler": technique(mapping["sampler"], "sampler", mistakes),
+        "budget": dataclass_from(Budget, mapping["budget"], "budget", mistakes),
+        "launcher": dataclass_from(Launch, mapping["launcher"], "launcher", mistakes),
+        "tracker": dataclass_from(Track, mapping["tracker"], "tracker", mistakes),
+    }

@@ -1,0 +1,121 @@
+"""A worker: takes runs from its socket, executes them one by one, reports what happens."""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import io
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+
+from selector.launch.execute import execute, failure
+from selector.launch.messages import Channel, plain_ended, read_run
+from selector.launch.runner import runner_for
+from selector.track.run import Ended, Run
+from selector.train import process
+
+
+def work(channel: Channel, device: str) -> None:
+    """Execute runs until the controller closes its end; never returns.
+
+    One CPU thread computes: as many workers as cores fill the machine, and a run's result does
+    not depend on how many workers there are.
+    """
+    faulthandler.enable()  # a crash in C leaves its Python stack in the run's log
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    process.use_threads(1)
+    inbox = _Inbox(channel)
+    inbox.start()
+    while True:
+        run = inbox.runs.get()
+        channel.send({"started": run.key})
+        reporter = _ChannelReporter(channel, inbox)
+        with _log(run):
+            try:
+                execute(run, runner_for(run), reporter, device)
+            except (SystemExit, KeyboardInterrupt) as error:  # the user's code asked for it
+                reporter.end(run.key, failure(error, 0, 0.0, device))
+        reporter.send_end()
+
+
+class _Inbox(threading.Thread):
+    """Listens while the worker computes, so that asking whether to stop costs one look-up."""
+
+    def __init__(self, channel: Channel) -> None:
+        super().__init__(name="inbox", daemon=True)
+        self._channel = channel
+        self.runs: SimpleQueue[Run] = SimpleQueue()
+        self.stopped: set[str] = set()
+
+    def run(self) -> None:
+        """Read until the controller is gone, then end the process, whatever it is doing."""
+        try:
+            while not self._channel.ended:
+                for message in self._channel.receive(wait=True):
+                    if "stop" in message:
+                        self.stopped.add(message["stop"])
+                    else:
+                        run = read_run(message["run"])
+                        self.stopped.discard(run.key)  # asked too late of an earlier attempt
+                        self.runs.put(run)
+        finally:
+            os._exit(0 if self._channel.ended else 1)
+
+
+class _ChannelReporter:
+    """Sends events to the controller; the end only once the log is complete."""
+
+    def __init__(self, channel: Channel, inbox: _Inbox) -> None:
+        self._channel = channel
+        self._inbox = inbox
+        self._end: tuple[str, Ended] | None = None
+
+    def report(self, key: str, step: int, metrics: Mapping[str, float]) -> None:
+        values = {name: float(value) for name, value in metrics.items()}
+        self._channel.send({"reported": key, "step": int(step), "metrics": values})
+
+    def end(self, key: str, ended: Ended) -> None:
+        self._end = self._end or (key, ended)
+
+    def should_stop(self, key: str) -> bool:
+        return key in self._inbox.stopped
+
+    def send_end(self) -> None:
+        """Send the end, after everything else of the run."""
+        if self._end:
+            key, ended = self._end
+            self._inbox.stopped.discard(key)
+            self._channel.send({"finished": key, "ended": plain_ended(ended)})
+
+
+@contextmanager
+def _log(run: Run) -> Iterator[None]:
+    """Send this process's output, that of C code and subprocesses too, to the run's log.txt."""
+    if run.folder is None:
+        yield
+        return
+    Path(run.folder).mkdir(parents=True, exist_ok=True)
+    kept = [os.dup(number) for number in (1, 2)]
+    with (run.folder / "log.txt").open("ab") as log:
+        for number in (1, 2):
+            os.dup2(log.fileno(), number)
+    try:
+        yield
+    finally:
+        _flush()
+        for number, copy in zip((1, 2), kept, strict=True):
+            os.dup2(copy, number)
+            os.close(copy)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    ctypes.CDLL(None).fflush(None)

@@ -1,0 +1,1 @@
+"""What a study means: tables, the recommendation, its sentence, and a page that opens from disk."""

@@ -1,0 +1,68 @@
+"""What tuning longer buys, in numbers: the expected best of n trials for each arm."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy
+import pandas
+
+from selector.study.study import Study
+from selector.track.run import Outcome, Stage
+
+_FEWEST_TRIALS = 4  # in a sub-search: fewer make no curve
+_MOST_POINTS = 60
+#: Samplers whose trials do not depend on earlier ones, so that their order means nothing.
+_INDEPENDENT = ("random", "grid", "qmc")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """One arm's best value after n trials of a sub-search."""
+
+    arm: str
+    trials: tuple[int, ...]
+    best: tuple[float, ...]
+
+
+def effort(study: Study, results: pandas.DataFrame) -> tuple[Effort, ...]:
+    """A curve for each arm with enough trials; empty where the sampler learns from its trials.
+
+    A failed trial counts as the arm's worst completed one. All sub-searches of an arm are pooled.
+    """
+    if study.sampler.name not in _INDEPENDENT:
+        return ()
+    explore = results[(results["stage"] == Stage.EXPLORE.value) & results["steps"].notna()]
+    explore = explore[explore["outcome"] != Outcome.LOST.value]
+    found = []
+    for arm in study.arms:
+        values = explore.loc[explore["arm"] == arm.name, "value"]
+        most = len(values) // study.sub_searches
+        if most < _FEWEST_TRIALS or values.isna().all():
+            continue
+        worst = values.max() if study.minimize else values.min()
+        filled = values.fillna(worst).tolist()
+        steps = numpy.unique(numpy.geomspace(1, most, _MOST_POINTS).round().astype(int)).tolist()
+        best = tuple(expected_best(filled, n, minimize=study.minimize) for n in steps)
+        found.append(Effort(arm=arm.name, trials=tuple(steps), best=best))
+    return tuple(found)
+
+
+def expected_best(values: Sequence[float], count: int, *, minimize: bool) -> float:
+    """Mean best of `count` of `values` drawn without repetition, over all such draws.
+
+    With the values in order, the i-th (from 0) of N is the best of a draw when it is in it and the
+    others come from the N - 1 - i after it: comb(N - 1 - i, n - 1) / comb(N, n). This is the
+    unbiased form of the estimate of Dodge et al. 2019 (arXiv 1909.03004).
+    """
+    ordered = sorted(values, reverse=not minimize)
+    total = len(ordered)
+    weight = count / total
+    terms = []
+    for place, value in enumerate(ordered[: total - count + 1]):
+        terms.append(weight * value)
+        left = total - 1 - place
+        weight *= (left - count + 1) / left if left else 0.0
+    return math.fsum(terms)

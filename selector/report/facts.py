@@ -1,0 +1,97 @@
+"""The page's last parts as rows of ready text: how runs failed, and how the study was run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from selector.report.digits import duration, setting, size
+from selector.study.stored import StoredStudy
+from selector.track.run import Outcome
+
+_MOST_SEEDS = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailureLine:
+    """Runs of one arm that ended in the same way."""
+
+    arm: str
+    kind: str
+    runs: int
+    error: str
+    """What the first of them said, its last line."""
+    folder: str
+    """Where the first of them lies."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactLine:
+    """One thing about how the study was run."""
+
+    name: str
+    value: str
+
+
+def failed_runs(stored: StoredStudy) -> list[FailureLine]:
+    """A line for each arm and kind of failure, in the study's order."""
+    found: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for item in stored.record.runs():
+        if item.trial and item.result and item.result.outcome is not Outcome.COMPLETE:
+            place = (item.trial.arm, item.result.outcome.value)
+            found.setdefault(place, []).append((item.result.error, item.run.key))
+    order = [arm.name for arm in stored.study.arms]
+    return [
+        FailureLine(
+            arm=arm,
+            kind=kind.replace("_", " "),
+            runs=len(runs),
+            error=(runs[0][0].strip().splitlines() or [""])[-1],
+            folder=f"{stored.folder.as_posix()}/{runs[0][1]}",
+        )
+        for (arm, kind), runs in sorted(found.items(), key=lambda pair: order.index(pair[0][0]))
+    ]
+
+
+def how_it_was_run(provenance: Mapping[str, Any]) -> list[FactLine]:
+    """The parts of the provenance that are known, in words."""
+    budget, sampler = provenance["budget"], provenance["sampler"]
+    own = {k: v for k, v in sampler.items() if k not in ("name", "version", "banked")}
+    values = ", ".join(f"{key} {setting(value)}" for key, value in own.items())
+    model, parameters = provenance["model"], provenance["parameters"]
+    data, fingerprint = provenance["data"], provenance["data_fingerprint"]
+    runs = provenance["runs"]
+    lines = {
+        "Metric": f"{provenance['metric']} ({provenance['direction']})",
+        "Objective": provenance["objective"],
+        "Model": model and f"{model}, {size(parameters)} parameters",
+        "Data": data and f"{data}, fingerprint {fingerprint or 'not recorded'}",
+        "Length of a run": f"{size(provenance['tokens_per_run'])} tokens",
+        "Sampler": f"{sampler['name']}" + (f" ({values})" if values else ""),
+        "Budget": f"{budget['name']}: {budget['trials']} trials × {budget['replicates']}"
+        f" sub-searches, {budget['verdict_seeds']} verdict seeds each",
+        "Runs": f"{runs['over']} of {runs['planned']} over",
+        "Training time": f"{duration(provenance['seconds'])}, all runs together",
+        "Training tokens": f"{size(provenance['tokens'])}, all runs together",
+        "Started": provenance.get("started"),
+        "Ended": provenance.get("ended"),
+        **{name: ", ".join(map(str, found)) for name, found in provenance["facts"].items()},
+        "Study seed": str(provenance["study_seed"]),
+        **{
+            f"Seeds, {stage}": _seeds(seeds) for stage, seeds in provenance["seeds"].items()
+        },
+        "Report written by": f"selector {provenance['selector']}",
+    }
+    return [FactLine(name=_title(name), value=value) for name, value in lines.items() if value]
+
+
+def _title(name: str) -> str:
+    """'versions.torch' -> 'torch'; other names with a capital and without underscores."""
+    leaf = name.rpartition("versions.")[2]
+    return leaf if leaf != name else f"{name[0].upper()}{name[1:]}".replace("_", " ")
+
+
+def _seeds(seeds: list[int]) -> str:
+    shown = ", ".join(map(str, seeds[:_MOST_SEEDS]))
+    return shown if len(seeds) <= _MOST_SEEDS else f"{shown} and {len(seeds) - _MOST_SEEDS} more"

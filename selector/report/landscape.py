@@ -1,0 +1,127 @@
+"""Where the good settings lie, in numbers: each tuned key against the value it led to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas
+
+from selector.config.schema import Scalar
+from selector.report.digits import setting
+from selector.space.dimension import Interval
+from selector.study.answer import Answer
+from selector.study.study import Arm, Study
+from selector.track.run import Outcome, Stage
+
+_MOST_POINTS = 400  # in one panel; the best are all kept, and all are in trials.csv
+_MOST_PANELS = 36
+# Values further from the best than this many times the middle half's distance are drawn at the rim.
+_VIEW_WIDTHS = 3.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One trial of the search."""
+
+    x: Scalar
+    value: float | None
+    """None where its run failed."""
+    trial: int
+    outcome: str
+    finalist: bool
+    recommended: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """One tuned key of one arm."""
+
+    arm: str
+    key: str
+    log: bool
+    ends: tuple[float, float] | None
+    """Ends of the range; None for choices."""
+    points: tuple[Point, ...]
+    left_out: int
+    """Trials that are not drawn, none of them among the best."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Landscape:
+    """All panels, with one scale of values."""
+
+    metric: str
+    view: tuple[float, float]
+    """From the best value to the worst that is drawn at its own height."""
+    panels: tuple[Panel, ...]
+
+
+def landscape(study: Study, answer: Answer, results: pandas.DataFrame) -> Landscape | None:
+    """A panel for each tuned key of each arm; None where nothing was tuned or completed."""
+    over = results[(results["stage"] == Stage.EXPLORE.value) & results["steps"].notna()]
+    values = over["value"].dropna()
+    if values.empty:
+        return None
+    finalists = {item.trial.number for item in answer.finalists}
+    recommended = answer.recommended.number if answer.recommended else 0
+    panels = [
+        _panel(arm, key, over[over["arm"] == arm.name], study.minimize, finalists, recommended)
+        for arm in study.arms
+        for key in arm.space.dimensions
+    ]
+    panels = [panel for panel in panels if panel.points][:_MOST_PANELS]
+    if not panels:
+        return None
+    best = values.min() if study.minimize else values.max()
+    distance = (values - best).abs()
+    limit = min(float(distance.max()), _VIEW_WIDTHS * float(distance.median()))
+    worst = best + (limit if study.minimize else -limit)
+    return Landscape(
+        metric=study.metric, view=(float(best), float(worst)), panels=tuple(panels)
+    )
+
+
+def _panel(
+    arm: Arm,
+    key: str,
+    rows: pandas.DataFrame,
+    minimize: bool,
+    finalists: set[int],
+    recommended: int,
+) -> Panel:
+    rows = rows[rows[key].notna() & (rows["outcome"] != Outcome.LOST.value)]
+    rows = rows.sort_values(["value", "trial"], ascending=[minimize, True], na_position="last")
+    kept = _thinned(rows)
+    item = arm.space.dimensions[key]
+    numbers = isinstance(item, Interval)
+    points = tuple(
+        Point(
+            x=float(x) if numbers else setting(x),
+            value=None if pandas.isna(value) else float(value),
+            trial=int(trial),
+            outcome=str(outcome),
+            finalist=int(trial) in finalists,
+            recommended=int(trial) == recommended,
+        )
+        for x, value, trial, outcome in zip(
+            kept[key], kept["value"], kept["trial"], kept["outcome"], strict=True
+        )
+    )
+    return Panel(
+        arm=arm.name,
+        key=key,
+        log=isinstance(item, Interval) and item.log,
+        ends=(float(item.low), float(item.high)) if isinstance(item, Interval) else None,
+        points=points,
+        left_out=len(rows) - len(kept),
+    )
+
+
+def _thinned(rows: pandas.DataFrame) -> pandas.DataFrame:
+    """The best half of what may be drawn, and every n-th of the others."""
+    if len(rows) <= _MOST_POINTS:
+        return rows
+    best = _MOST_POINTS // 2
+    others = range(best, len(rows))
+    every = -(-len(others) // (_MOST_POINTS - best))
+    return rows.iloc[[*range(best), *others[::every]]]

@@ -1,0 +1,158 @@
+"""The page: one HTML file that opens from disk and asks for nothing.
+
+Everything from a name or a value is escaped by Jinja, or by JSON inside the figures' data. The
+content security policy allows the two scripts written here, by their hashes, and nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import jinja2
+import pandas
+from markupsafe import Markup, escape
+
+from selector.report import figures
+from selector.report.effort import effort
+from selector.report.facts import failed_runs, how_it_was_run
+from selector.report.landscape import Landscape, landscape
+from selector.report.learning import Learning, learning
+from selector.report.screens import arm_table, command_list, rivals, settings_table
+from selector.report.words import HEADLINES, answer_sentence, settle
+from selector.study.answer import Answer
+from selector.study.stored import StoredStudy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tables:
+    """The tidy tables of a study, as `selector.report.results` makes them."""
+
+    results: pandas.DataFrame
+    curves: pandas.DataFrame
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plot:
+    """One figure's place on the page."""
+
+    id: str
+    title: str
+    figure: figures.Figure
+
+
+def page(
+    stored: StoredStudy,
+    answer: Answer,
+    recommendation: Mapping[str, Any],
+    tables: Tables,
+    configuration: str,
+    path: str,
+) -> str:
+    """The page's HTML; `configuration` is the text of recommended.yaml, which lies at `path`."""
+    study, verdict = stored.study, answer.verdict
+    arms = [arm.name for arm in study.arms]
+    curves = learning(study, answer, tables.curves)
+    tuning = effort(study, tables.results)
+    land = landscape(study, answer, tables.results)
+    plots = _plots(arms, curves, land)
+    effort_plot = (
+        Plot(id="figure-effort", title="", figure=figures.effort_figure(tuning, study.metric, arms))
+        if tuning
+        else None
+    )
+    shown = [*plots["curves"], *([effort_plot] if effort_plot else []), *plots["tuned"]]
+    scripts = [figures.plotly_script(), _source("page.js")] if shown else [_source("page.js")]
+    return _environment().from_string(_source("template.html")).render(
+        policy=_policy(scripts),
+        style=Markup(_source("page.css")),  # noqa: S704 - shipped with this file
+        scripts=[Markup(text) for text in scripts],  # noqa: S704 - shipped or Plotly's own
+        figures=_json({plot.id: plot.figure for plot in shown}),
+        study=study,
+        state="none" if verdict is None else verdict.state.value if verdict.state else "single",
+        headline="No answer yet" if verdict is None else HEADLINES[verdict.state],
+        unfinished=not answer.complete,
+        sentence=answer_sentence(stored, answer),
+        arms=arm_table(stored, answer),
+        rivals=rivals(answer),
+        verdict=verdict,
+        settle=settle(study, verdict) if verdict and answer.complete else "",
+        caveats=recommendation["caveats"],
+        recommended=answer.recommended,
+        settings=settings_table(study, answer),
+        commands=command_list(study, answer, path),
+        configuration=configuration,
+        learning=curves,
+        learning_plots=plots["curves"],
+        effort_plot=effort_plot,
+        tuned_plots=plots["tuned"],
+        left_out=sum(panel.left_out for panel in land.panels) if land else 0,
+        failures=failed_runs(stored),
+        health=recommendation["health"],
+        run_facts=how_it_was_run(recommendation["provenance"]),
+        notes=recommendation["provenance"]["notes"],
+        decisions=[json.dumps(item) for item in recommendation["provenance"]["decisions"]],
+    )
+
+
+def _plots(
+    arms: list[str], curves: Learning | None, land: Landscape | None
+) -> dict[str, list[Plot]]:
+    """The figures in the order of the page; ids are constant, whatever things are called."""
+    learned = [] if curves is None else [figures.learning_figure(curves, arms)]
+    panels = land.panels if land else ()
+    return {
+        "curves": [Plot(id="figure-curves", title="", figure=figure) for figure in learned],
+        "tuned": [
+            Plot(
+                id=f"figure-tuned-{place}",
+                title=panel.arm,
+                figure=figures.panel_figure(land, panel, arms),
+            )
+            for place, panel in enumerate(panels)
+            if land is not None
+        ],
+    }
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["commands"] = _commands
+    return environment
+
+
+def _commands(text: str) -> Markup:
+    """`text` with what stands between backticks as code; all of it escaped."""
+    parts = text.split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
+        for place, part in enumerate(parts)
+    )
+
+
+def _json(content: Any) -> Markup:
+    """JSON that cannot end the script element it stands in."""
+    text = json.dumps(content, allow_nan=False, separators=(",", ":"), sort_keys=True)
+    return Markup(text.replace("<", "\\u003c"))  # noqa: S704 - no markup is left in it
+
+
+def _policy(scripts: list[str]) -> str:
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+        for text in scripts
+    )
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline';"
+        " img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _source(name: str) -> str:
+    return resources.files("selector.report").joinpath(name).read_text(encoding="utf-8")

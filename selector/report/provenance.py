@@ -1,0 +1,117 @@
+"""How a study was run: what it trained, on what, with which versions, how much of everything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from selector.config.identity import plain
+from selector.report.compare import metric_on_test, progress, tokens_spent
+from selector.space.cost import parameters
+from selector.space.dimension import range_mapping
+from selector.study.answer import Answer
+from selector.study.stored import StoredStudy
+from selector.track.record import StoredRun
+
+# A fact with more distinct values than this is a measurement of each run, not a condition.
+_MOST_VALUES = 6
+_TIMES = ("started", "ended")
+
+
+def provenance(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
+    """Plain data for recommendation.json and the last part of the page.
+
+    `facts` holds what the runs say of the place where they ran, each with its distinct values.
+    """
+    study, record = stored.study, stored.record
+    over = [item for item in record.runs() if item.trial and item.result]
+    config = (answer.recommended or study.arms[0]).config
+    function = config.objective.kind == "function"
+    runs_over, planned = progress(stored, answer)
+    found: dict[str, Any] = {
+        "metric": study.metric,
+        "direction": study.direction,
+        "test_metric": metric_on_test(study.metric),
+        "objective": config.objective.function if function else config.objective.name,
+        "model": None if function else config.model.name,
+        "parameters": None if function else parameters(config),
+        "tokens_per_run": study.budget.tokens,
+        "data": None if function else config.data.name,
+        "data_fingerprint": None if function else config.data.fingerprint or None,
+        "study_seed": study.seed,
+        "seeds": _seeds(over),
+        "sampler": plain(study.sampler),
+        "budget": plain(study.budget),
+        "spaces": {
+            arm.name: {key: range_mapping(item) for key, item in arm.space.dimensions.items()}
+            for arm in study.arms
+        },
+        "runs": {"over": runs_over, "planned": planned},
+        "seconds": sum(item.result.seconds for item in over if item.result),
+        "tokens": sum(map(tokens_spent, over)),
+        "facts": _facts(over),
+        "notes": list(study.notes),
+        "decisions": record.decisions(),
+        "evidence": evidence(answer),
+    }
+    for name, choose in (("started", min), ("ended", max)):
+        times = [
+            str(item.result.facts[name])
+            for item in over
+            if item.result and item.result.facts.get(name)
+        ]
+        if times:
+            found[name] = choose(times)
+    return found
+
+
+def evidence(answer: Answer) -> dict[str, Any] | None:
+    """What the verdict rests on: the unit, and the lead over each rival with its interval."""
+    verdict = answer.verdict
+    if verdict is None:
+        return None
+    return {
+        "unit": verdict.unit,
+        "best": verdict.best,
+        "comparisons": [
+            {
+                "rival": item.rival,
+                "lead": item.lead,
+                "low": item.low,
+                "high": item.high,
+                "relation": item.relation.value,
+                "units_needed": item.units_needed,
+            }
+            for item in verdict.comparisons
+        ],
+    }
+
+
+def _seeds(runs: list[StoredRun]) -> dict[str, list[int]]:
+    found: dict[str, set[int]] = {}
+    for item in runs:
+        found.setdefault(item.run.stage, set()).add(item.run.seed)
+    return {stage: sorted(seeds) for stage, seeds in found.items()}
+
+
+def _facts(runs: list[StoredRun]) -> dict[str, list[Any]]:
+    values: dict[str, dict[Any, None]] = {}
+    for item in runs:
+        if item.result:
+            for key, value in _flat(item.result.facts).items():
+                values.setdefault(key, {})[value] = None
+    return {
+        key: sorted(found, key=str)
+        for key, found in sorted(values.items())
+        if len(found) <= _MOST_VALUES and key not in _TIMES
+    }
+
+
+def _flat(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in mapping.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{prefix}{key}.")
+        elif isinstance(value, str | int | float | bool):
+            found[prefix + str(key)] = value
+    return found

@@ -1,0 +1,111 @@
+"""What to train with, for programs: recommendation.json, and the configuration as YAML."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from selector import __version__
+from selector.config.identity import plain
+from selector.report.compare import ArmRow, arm_rows
+from selector.report.health import findings
+from selector.report.provenance import provenance
+from selector.report.words import scope
+from selector.study.answer import Answer
+from selector.study.stored import StoredStudy
+from selector.track.record import FORMAT, to_yaml
+from selector.track.run import Trial
+
+
+def recommendation(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
+    """The content of recommendation.json; every number is finite or None.
+
+    arms[].trials counts explore trials that are over, failures the runs without a value by kind,
+    seeds the verdict runs that completed, seconds is the median of a completed run, tokens and
+    flops are totals.
+    """
+    study, verdict, trial = stored.study, answer.verdict, answer.recommended
+    rows = arm_rows(stored, answer)
+    found: dict[str, Any] = {
+        "format": FORMAT,
+        "study": study.name,
+        "question": study.question,
+        "state": "complete" if answer.complete else "unfinished",
+        "verdict": verdict.state.value if verdict and verdict.state else None,
+        "recommended": _recommended(trial),
+        "arms": [_arm(row) for row in rows],
+        "margin": verdict.margin if verdict else None,
+        "health": [vars(item) for item in findings(stored, answer, rows)],
+        "caveats": caveats(stored, answer),
+        "provenance": {"selector": __version__, **provenance(stored, answer)},
+        "rerun": f"selector rerun {study.name}" if trial else None,
+    }
+    plain_form: dict[str, Any] = plain(found)  # refuses what JSON has no number for
+    return plain_form
+
+
+def recommended_yaml(stored: StoredStudy, trial: Trial, path: str) -> str:
+    """The text of recommended.yaml, which will lie at `path`: all that `selector train` takes."""
+    study = stored.study
+    content: Mapping[str, Any] = {
+        "format": FORMAT,
+        "choices": dict(study.arm(trial.arm).choices),
+        "budget": {"tokens": study.budget.tokens},
+        **plain(trial.config),
+    }
+    head = (
+        f"# What the study {study.name} recommends: trial {trial.number}"
+        f" ({trial.fingerprint}).\n"
+        f"# train it:              {train_command(path)}\n"
+        f"# train it longer:       {train_command(path)} budget.tokens={2 * study.budget.tokens}\n"
+        f"# see if it comes back:  selector rerun {study.name}\n"
+    )
+    return head + to_yaml(content)
+
+
+def train_command(path: str) -> str:
+    """The command that trains the configuration at `path`."""
+    return shlex.join(["selector", "train", path])
+
+
+def caveats(stored: StoredStudy, answer: Answer) -> list[str]:
+    """What the answer does not say, each in a sentence."""
+    study, verdict = stored.study, answer.verdict
+    found = []
+    if not answer.complete:
+        found.append("The study is unfinished: the answer may still change.")
+    if answer.recommended is None or verdict is None:
+        return found
+    text = scope(answer.recommended.config, study.budget.tokens)
+    found.append(
+        f"The answer was {text}; another size, length or text may have another answer."
+    )
+    trials = max(study.trials_in(arm) for arm in study.arms)
+    if len(study.arms) > 1 and trials > 1:
+        found.append(
+            f"It says which arm is better after {trials} trials of tuning in each sub-search: an"
+            " arm that is easier to tune may win without a lower optimum."
+        )
+    if len(study.arms) > 1 and verdict.unit == "seed":
+        found.append(
+            "With one sub-search per arm it compares these configurations, not the techniques:"
+            " the luck of the search is not in the intervals."
+        )
+    return found + [f"{reason[0].upper()}{reason[1:]}." for reason in verdict.reasons]
+
+
+def _recommended(trial: Trial | None) -> dict[str, Any] | None:
+    if trial is None:
+        return None
+    return {
+        "arm": trial.arm,
+        "trial": trial.number,
+        "fingerprint": trial.fingerprint,
+        "values": plain(trial.values),
+    }
+
+
+def _arm(row: ArmRow) -> dict[str, Any]:
+    keys = ("name", "trials", "failures", "mean", "low", "high", "seeds", "seconds", "tokens")
+    return {key: getattr(row, key) for key in (*keys, "flops")}

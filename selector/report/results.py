@@ -1,0 +1,117 @@
+"""The tidy tables behind every figure: one row a run, and one row a reported step.
+
+Columns of `results`:
+
+    study, arm, trial, sub_search, index, stage, seed, tokens, fingerprint, run_fingerprint
+    outcome         how the run ended; `unfinished` where it has no result yet
+    value           last value of the study's metric; missing where the run did not complete
+    seconds, steps  of training and evaluating; missing where the run is unfinished
+    optimizer.lr …  a column for each tuned key, under its dotted name
+    metrics.NAME …  a column for each metric's last value
+    error           for people; empty where nothing went wrong
+
+Columns of `curves`: arm, trial, sub_search, stage, seed, step, tokens, and metrics.NAME. `tokens`
+is missing where a function of the user's trains: its steps have no known size.
+
+Runs of `rerun` belong to no trial: trial, sub_search and index are missing and arm is empty.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas
+
+from selector.study.stored import StoredStudy
+from selector.track.record import StoredRun
+from selector.track.run import Trial
+
+UNFINISHED = "unfinished"
+METRIC = "metrics."
+_INTEGERS = ("trial", "sub_search", "index", "seed", "tokens", "steps", "step")
+_TEXT = ("study", "arm", "stage", "fingerprint", "run_fingerprint", "outcome", "error")
+
+
+def results(stored: StoredStudy) -> pandas.DataFrame:
+    """One row a run, in order of trial and of asking; the columns are described above."""
+    runs = list(stored.record.runs())
+    fingerprints: dict[int, str] = {}
+    rows = [_row(stored.study.name, item, fingerprints) for item in runs]
+    names = [
+        *("study", "arm", "trial", "sub_search", "index", "stage", "seed", "tokens"),
+        *("fingerprint", "run_fingerprint", "outcome", "value", "seconds", "steps"),
+    ]
+    tuned = dict.fromkeys(key for arm in stored.study.arms for key in arm.space.dimensions)
+    metrics = dict.fromkeys(
+        METRIC + name for item in runs if item.result for name in item.result.metrics
+    )
+    columns = [*names, *tuned, *sorted(metrics), "error"]
+    return _typed(pandas.DataFrame(rows, columns=columns))
+
+
+def curves(stored: StoredStudy) -> pandas.DataFrame:
+    """One row for each step at which a run reported; the columns are described above."""
+    columns: dict[str, list[Any]] = {
+        name: [] for name in ("arm", "trial", "sub_search", "stage", "seed", "step", "tokens")
+    }
+    length = 0
+    for item in stored.record.runs():
+        trial, config = item.trial, item.run.config
+        per_step = None if config.objective.kind == "function" else config.batch.tokens_per_step
+        place = {
+            "arm": trial.arm if trial else "",
+            "trial": trial.number if trial else None,
+            "sub_search": trial.sub_search if trial else None,
+            "stage": item.run.stage,
+            "seed": item.run.seed,
+        }
+        for point in stored.record.curve(item.run.key):
+            step = int(point.pop("step"))
+            row = {**place, "step": step, "tokens": None if per_step is None else step * per_step}
+            row |= {METRIC + name: value for name, value in point.items()}
+            for name, value in row.items():
+                column = columns.setdefault(name, [])
+                column.extend([None] * (length - len(column)))
+                column.append(value)
+            length += 1
+    for column in columns.values():
+        column.extend([None] * (length - len(column)))
+    return _typed(pandas.DataFrame(columns))
+
+
+def _row(study: str, item: StoredRun, fingerprints: dict[int, str]) -> dict[str, Any]:
+    trial, run, result = item.trial, item.run, item.result
+    row: dict[str, Any] = {
+        "study": study,
+        "arm": trial.arm if trial else "",
+        "stage": run.stage,
+        "seed": run.seed,
+        "tokens": run.tokens,
+        "run_fingerprint": run.fingerprint,
+        "outcome": result.outcome.value if result else UNFINISHED,
+        "error": result.error if result else "",
+    }
+    if trial:
+        row |= {"trial": trial.number, "sub_search": trial.sub_search, "index": trial.index}
+        row |= {"fingerprint": _fingerprint(trial, fingerprints), **trial.values}
+    else:
+        row["fingerprint"] = ""
+    if result:
+        row |= {"value": result.value, "seconds": result.seconds, "steps": result.steps}
+        row |= {METRIC + name: value for name, value in result.metrics.items()}
+    return row
+
+
+def _fingerprint(trial: Trial, known: dict[int, str]) -> str:
+    if trial.number not in known:  # hashing a configuration takes longer than the rest of its row
+        known[trial.number] = trial.fingerprint
+    return known[trial.number]
+
+
+def _typed(table: pandas.DataFrame) -> pandas.DataFrame:
+    """`table` with whole numbers that may be missing, floats, and text that is never missing."""
+    kinds = {name: "Int64" for name in _INTEGERS if name in table}
+    kinds |= {name: "str" for name in _TEXT if name in table}
+    floats = [name for name in table if str(name).startswith(METRIC)]
+    kinds |= {name: "float64" for name in (*floats, "value", "seconds") if name in table}
+    return table.astype(kinds)

@@ -1,0 +1,246 @@
+"""The answer in sentences, made from the numbers by rules, so that they cannot contradict a table.
+
+Plain text with commands between backticks: the command line prints it, the page shows it.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from selector.config.schema import RunConfig, Value
+from selector.report.compare import progress
+from selector.report.digits import decimals_for, duration, interval, number, setting, size
+from selector.space.cost import parameters
+from selector.study.answer import Answer
+from selector.study.stored import StoredStudy
+from selector.study.study import Study
+from selector.study.verdict import Comparison, Relation, Verdict, VerdictState
+from selector.track.run import Outcome, Stage, Trial
+
+HEADLINES = {
+    VerdictState.WINNER: "Winner",
+    VerdictState.TIE: "Tie",
+    VerdictState.INSUFFICIENT: "Not enough evidence yet",
+    None: "Nothing to compare with",
+}
+_LABELS = {"lr": "learning rate"}
+# Beyond this many units an arm, a lead is cheaper to ignore than to settle.
+_MOST_UNITS = 64
+# Seeds that give a first look at the noise, where there was one value an arm.
+_FIRST_SEEDS = 4
+
+
+def answer_sentence(stored: StoredStudy, answer: Answer) -> str:
+    """The answer with its interval and scope; an unfinished study says so first."""
+    text = _answer(stored, answer)
+    if answer.complete:
+        return text
+    over, planned = progress(stored, answer)
+    return (
+        f"Unfinished ({over} of {planned} runs are over; `selector run {stored.study.name}` goes"
+        f" on). So far: {text[0].lower()}{text[1:]}"
+    )
+
+
+def settings(values: Mapping[str, Value]) -> str:
+    """Tuned values in words: 'learning rate 0.0031, momentum 0.95'; empty where there are none."""
+    leaves = Counter(key.rpartition(".")[2] for key in values)
+    words = []
+    for key, value in values.items():
+        leaf = key.rpartition(".")[2]
+        name = _LABELS.get(leaf, leaf.replace("_", " ")) if leaves[leaf] == 1 else key
+        words.append(f"{name} {setting(value)}")
+    return ", ".join(words)
+
+
+def scope(config: RunConfig, tokens: int) -> str:
+    """For what the answer was found: the model's size and the length of training."""
+    if config.objective.kind == "function":
+        return f"found for {config.objective.function}"
+    return (
+        f"found for {config.model.name} ({size(parameters(config))} parameters)"
+        f" at {size(tokens)} tokens"
+    )
+
+
+def estimate_decimals(verdict: Verdict) -> int:
+    """Decimals for every arm's value, in sentences and tables alike."""
+    return decimals_for((item.mean, item.low, item.high) for item in verdict.estimates.values())
+
+
+def lead_decimals(verdict: Verdict) -> int:
+    """Decimals for every lead, in sentences and tables alike; at least those of the values."""
+    known = [
+        (item.lead, item.low, item.high)
+        for item in verdict.comparisons
+        if item.low is not None
+    ]
+    least = estimate_decimals(verdict)
+    return max(least, decimals_for(known)) if known else least
+
+
+def closest(verdict: Verdict) -> Comparison:
+    """The comparison with the smallest lead."""
+    return min(verdict.comparisons, key=lambda item: item.lead)
+
+
+def settle(study: Study, verdict: Verdict) -> str:
+    """What would settle the question, with its command; empty where more of the same would not."""
+    by_seed = verdict.unit == "seed"
+    now = study.verdict_seeds if by_seed else study.sub_searches
+    unclear = [item for item in verdict.comparisons if item.relation is Relation.UNCLEAR]
+    if by_seed and now == 1 and unclear:
+        return (
+            "Each arm has one value, so its noise is not known:"
+            f" `{_more(study, by_seed, _FIRST_SEEDS)}` measures it."
+        )
+    noisy = [item for item in unclear if item.low is not None and item.low <= 0]
+    needed = max((item.units_needed or 0 for item in noisy), default=0)
+    if not needed:
+        return ""
+    needed = max(needed, now + 1)
+    units = "seeds" if by_seed else "sub-searches"
+    if needed > max(_MOST_UNITS, 2 * now):
+        return (
+            f"About {needed} {units} per arm would be needed to settle a lead this small"
+            f" (there are {now}): unless it matters, treat these arms as equal."
+        )
+    what = f"{verdict.unit} per arm usually settles" if needed == now + 1 else (
+        f"{units} per arm usually settle"
+    )
+    return (
+        f"{needed - now} more {what} a lead of this size: `{_more(study, by_seed, needed)}`."
+    )
+
+
+def _more(study: Study, by_seed: bool, units: int) -> str:
+    """The command that goes on to `units` seeds or sub-searches in each arm."""
+    if not by_seed:
+        return f"selector run {study.name} budget.replicates={units}"
+    seeds = math.ceil(units * study.sub_searches / study.budget.replicates)
+    return f"selector run {study.name} budget.verdict_seeds={seeds}"
+
+
+def _answer(stored: StoredStudy, answer: Answer) -> str:
+    verdict, trial = answer.verdict, answer.recommended
+    if verdict is None or trial is None:
+        return _without_verdict(stored, answer)
+    if verdict.state is VerdictState.WINNER:
+        return _winner(stored.study, verdict, trial)
+    if verdict.state is VerdictState.TIE:
+        return _tie(stored, verdict, trial)
+    if verdict.state is VerdictState.INSUFFICIENT:
+        return _insufficient(stored.study, verdict, trial, answer.complete)
+    estimate = verdict.estimates[verdict.best]
+    runs = len(estimate.values)
+    noise = "" if estimate.low is not None else "; one value, so its noise is not known"
+    return (
+        f"Train with {_with(trial)}: its {_value(stored.study, verdict, trial.arm, ' is')}"
+        f" over {runs} {_plural(verdict.unit, runs)}{noise},"
+        f" {scope(trial.config, stored.study.budget.tokens)}. Nothing was compared with it."
+    )
+
+
+def _winner(study: Study, verdict: Verdict, trial: Trial) -> str:
+    first, others = closest(verdict), len(verdict.comparisons)
+    whom = f"{first.rival}'s" if others == 1 else f"all {others} rivals', the closest {first.rival}'s"
+    return (
+        f"Train with {_with(trial)}: its {_value(study, verdict, trial.arm)} beats {whom}"
+        f" by {_lead(verdict, first)}, {scope(trial.config, study.budget.tokens)}."
+    )
+
+
+def _tie(stored: StoredStudy, verdict: Verdict, trial: Trial) -> str:
+    study = stored.study
+    equal = [item for item in verdict.comparisons if item.relation is Relation.EQUAL]
+    places = lead_decimals(verdict)
+    widest = max(item.lead for item in equal)
+    names = _list([verdict.best, *(item.rival for item in equal)])
+    seconds = _median_seconds(stored, trial.arm)
+    cost = f" ({duration(seconds)} a run)" if seconds is not None else ""
+    return (
+        f"A tie: {names} are practically equal (at most {number(widest, places)} apart, where"
+        f" {verdict.margin:.2g} counts as equal). Train with {_with(trial)},"
+        f" the cheapest of them{cost}: its {_value(study, verdict, trial.arm, ' is')},"
+        f" {scope(trial.config, study.budget.tokens)}."
+    )
+
+
+def _insufficient(study: Study, verdict: Verdict, trial: Trial, complete: bool) -> str:
+    text = f"Not enough evidence yet: {_with(trial)} is best so far with a"
+    text += f" {_value(study, verdict, trial.arm)}"
+    if verdict.comparisons:
+        first = closest(verdict)
+        text += f", ahead of {first.rival} by {_lead(verdict, first)}"
+    text += f", {scope(trial.config, study.budget.tokens)}."
+    if not complete:
+        return text
+    if advice := settle(study, verdict):
+        return f"{text} {advice}"
+    return f"{text} What stands in the way: {verdict.reasons[0]}." if verdict.reasons else text
+
+
+def _without_verdict(stored: StoredStudy, answer: Answer) -> str:
+    study, record = stored.study, stored.record
+    if answer.finalists:
+        sign = 1 if study.minimize else -1
+        best = min(answer.finalists, key=lambda item: sign * item.explored)
+        places = decimals_for([(best.explored, None, None)])
+        failed = sum(len(item.failures) for item in answer.finalists)
+        why = (
+            f"none of the {failed} verdict runs that are over completed"
+            if failed
+            else "no verdict run is over"
+        )
+        return (
+            f"No answer yet: {_with(best.trial)} looked best in the search with a {study.metric}"
+            f" of {number(best.explored, places)}, but {why}, and a search's best value is"
+            " optimistic."
+        )
+    over = [item.result.outcome for item in record.runs(Stage.EXPLORE) if item.result]
+    if not over:
+        return f"No answer yet: no run is over."
+    kinds = Counter(outcome for outcome in over if outcome is not Outcome.COMPLETE)
+    text = ", ".join(f"{count} {kind.value}" for kind, count in kinds.items())
+    return f"No answer: none of the {len(over)} runs that are over completed ({text})."
+
+
+def _with(trial: Trial) -> str:
+    values = settings(trial.values)
+    return f"{trial.arm} ({values})" if values else trial.arm
+
+
+def _value(study: Study, verdict: Verdict, arm: str, joint: str = " of") -> str:
+    estimate, places = verdict.estimates[arm], estimate_decimals(verdict)
+    ends = interval(estimate.low, estimate.high, places)
+    return f"{study.metric}{joint} {number(estimate.mean, places)}{ends}"
+
+
+def _lead(verdict: Verdict, item: Comparison) -> str:
+    places = lead_decimals(verdict)
+    return number(item.lead, places) + interval(item.low, item.high, places)
+
+
+def _median_seconds(stored: StoredStudy, arm: str) -> float | None:
+    found = [
+        item.result.seconds
+        for item in stored.record.runs()
+        if item.trial
+        and item.trial.arm == arm
+        and item.result
+        and item.result.outcome is Outcome.COMPLETE
+    ]
+    return statistics.median(found) if found else None
+
+
+def _plural(unit: str, count: int) -> str:
+    if unit == "seed":
+        return "fresh seed" if count == 1 else "fresh seeds"
+    return "sub-search" if count == 1 else "sub-searches"
+
+
+def _list(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,262 @@
+"""A recommendation -> the same run again -> it agrees, or how it differs; and single runs."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from selector.config.compose import load_yaml
+from selector.config.identity import config_fingerprint, plain
+from selector.config.schema import Data, RunConfig
+from selector.config.single import compose_single
+from selector.errors import RunFailed, StudyError
+from selector.launch.single import new_folder, run_one
+from selector.study.answer import answer
+from selector.study.conduct import DATA_FOLDER
+from selector.study.stored import StoredStudy
+from selector.track.record import Record, StoredRun
+from selector.track.run import Outcome, Result, Run, Stage, Trial
+from selector.track.store import FolderStore
+from selector.track.tracker import Origin, Tracker
+
+#: Reported beside the losses, but not a result: they change from run to run.
+_TIMINGS = ("tokens_per_second", "seconds")
+#: What must be equal for a curve to come back bit for bit.
+_SAME_PLACE = ("device", "width", "threads", "torch")
+
+Watch = Callable[[int, Mapping[str, float]], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rerun:
+    """A run made again, and how it compares with the first."""
+
+    run: Run
+    result: Result
+    first: StoredRun | None
+    """The run it repeats; None for a single run."""
+    agrees: bool | None
+    """None where there is nothing to compare with."""
+    text: str
+    """The comparison in words; empty for a single run."""
+
+
+def rerun(
+    stored: StoredStudy,
+    tracker: Tracker,
+    *,
+    trial_number: int | None = None,
+    overrides: Sequence[str] = (),
+    on_report: Watch = lambda step, metrics: None,
+    interrupted: Callable[[], int] = lambda: 0,
+) -> Rerun:
+    """Train the recommended trial, or that one, again and compare it with its first verdict run.
+
+    Raises:
+        StudyError: there is no such trial, or none that finished.
+        RunFailed: the run did not complete.
+    """
+    trial = _trial(stored, trial_number)
+    first = _first_run(stored, trial)
+    file = {
+        **plain(trial.config),
+        "choices": dict(stored.study.arm(trial.arm).choices),
+        "budget": {"tokens": first.run.tokens},
+    }
+    config, _, tokens = compose_single(file, overrides)
+    runs = stored.folder.parent
+    config = prepared(config, runs)
+    number = new_folder(stored.folder / "reruns").name
+    run = Run(
+        key=f"reruns/{number}",
+        config=config,
+        stage=Stage.RERUN,
+        seed=first.run.seed,
+        tokens=tokens,
+        data_folder=runs / DATA_FOLDER,
+    )
+    tags = {"origin": first.run.key, "origin_fingerprint": trial.fingerprint}
+    origin = Origin(study=stored.study.name, arm=trial.arm, trial=trial, tags=tags)
+    result = run_one(
+        run, stored.record, tracker, origin, on_report=on_report, interrupted=interrupted
+    )
+    refuse_failure(result)
+    agrees, text = _compare(stored, first, run, result)
+    return Rerun(run=run, result=result, first=first, agrees=agrees, text=text)
+
+
+def train(
+    file: Path | None,
+    overrides: Sequence[str],
+    runs: Path,
+    tracker: Tracker,
+    *,
+    on_report: Watch = lambda step, metrics: None,
+    interrupted: Callable[[], int] = lambda: 0,
+) -> Rerun:
+    """One run of one configuration: of a recommended.yaml, or of `conf/`, under overrides.
+
+    Raises:
+        InputError: every mistake in the file, the overrides and the data.
+        RunFailed: the run did not complete.
+    """
+    stored: Mapping[str, Any] = load_yaml(file) if file else {}
+    config, choices, tokens = compose_single(stored, overrides, str(file or ""))
+    known = config.data.fingerprint
+    config = prepared(config, runs)
+    folder = new_folder(runs / "_single")
+    run = Run(
+        key=folder.name,
+        config=config,
+        stage=Stage.SINGLE,
+        seed=int(stored.get("seed", 0)),
+        tokens=tokens,
+        data_folder=runs / DATA_FOLDER,
+    )
+    tags = {"origin": str(stored["study"])} if "study" in stored else {}
+    result = run_one(
+        run,
+        Record(FolderStore(folder.parent)),
+        tracker,
+        Origin(study="_single", tags=tags),
+        launcher=choices["launcher"],
+        on_report=on_report,
+        interrupted=interrupted,
+    )
+    refuse_failure(result)
+    text = ""
+    if known and known != config.data.fingerprint and config.data.name == _data_name(stored):
+        text = data_changed(known, config.data)
+    return Rerun(run=run, result=result, first=None, agrees=None, text=text)
+
+
+def prepared(config: RunConfig, runs: Path) -> RunConfig:
+    """The configuration with its data read and named by its fingerprint.
+
+    Raises:
+        InputError: every mistake in the data, or a function that cannot be imported.
+    """
+    from selector.launch.function import check
+    from selector.train.data.prepare import prepare
+
+    if config.objective.kind == "function":
+        check(config)
+        return config
+    data = prepare(config.data, runs / DATA_FOLDER, context=config.batch.context)
+    return replace(config, data=data)
+
+
+def refuse_failure(result: Result) -> None:
+    """Raise RunFailed unless the run completed."""
+    if result.outcome is not Outcome.COMPLETE:
+        raise RunFailed(f"the run ended as {result.outcome}: {result.error}", result.outcome)
+
+
+def data_changed(known: str, data: Data) -> str:
+    """The warning that the text is not what it was."""
+    return (
+        f"The data differs: it was {known}, now {data.fingerprint} (the standard library differs"
+        " between Python versions; files may have changed). Numbers of different texts are not"
+        " compared."
+    )
+
+
+def _data_name(stored: Mapping[str, Any]) -> str:
+    return str(stored["data"].get("name", ""))
+
+
+def _trial(stored: StoredStudy, number: int | None) -> Trial:
+    if number is None:
+        trial = answer(stored.study, stored.record).recommended
+        if trial is None:
+            raise StudyError(
+                f"{stored.folder}: nothing is recommended yet: no verdict run completed;"
+                f" `selector run {stored.study.name}` goes on"
+            )
+        return trial
+    if number not in stored.record.trials:
+        raise StudyError(
+            f"--trial {number}: {stored.folder} has trials 1 to {len(stored.record.trials)}"
+        )
+    return stored.record.trials[number]
+
+
+def _first_run(stored: StoredStudy, trial: Trial) -> StoredRun:
+    own = [
+        item
+        for item in stored.record.runs()
+        if item.trial and item.trial.number == trial.number and item.result
+    ]
+    verdicts = [item for item in own if item.run.stage == Stage.VERDICT]
+    if not own:
+        raise StudyError(f"trial {trial.number} has no finished run to compare with")
+    return (verdicts or own)[0]
+
+
+def _compare(
+    stored: StoredStudy, first: StoredRun, run: Run, result: Result
+) -> tuple[bool | None, str]:
+    """Whether the curve came back, and the sentence that says so."""
+    old, study = first.result, stored.study
+    assert old is not None
+    if first.run.config.data.fingerprint != run.config.data.fingerprint:
+        return None, data_changed(first.run.config.data.fingerprint, run.config.data)
+    if (
+        config_fingerprint(first.run.config) != config_fingerprint(run.config)
+        or first.run.tokens != run.tokens
+    ):
+        return None, (
+            f"Another configuration was trained: {study.metric} {_show(result.value)} against"
+            f" {_show(old.value)} of the recommended one."
+        )
+    was = _results_only(stored.record.curve(first.run.key))
+    now = _results_only(stored.record.curve(run.key))
+    if was == now:
+        return True, (
+            f"The curve came back bit for bit: {study.metric} {_show(result.value)}, {len(now)}"
+            " reported points equal."
+        )
+    if old.value is None or result.value is None:
+        return None, f"The first run ended as {old.outcome}; there is no value to compare with."
+    places = [
+        f"{key} {old.facts.get(key)} then, {result.facts.get(key)} now"
+        for key in _SAME_PLACE
+        if old.facts.get(key) != result.facts.get(key)
+    ]
+    reason = "; ".join(places) or "although width, threads, device and torch are the same"
+    difference = abs(result.value - old.value)
+    spread = _seed_spread(stored)
+    text = (
+        f"The curve differs ({reason}): {study.metric} {_show(result.value)} against"
+        f" {_show(old.value)}, a difference of {difference:.2g}"
+    )
+    if spread is None:
+        return None, f"{text}; the spread between seeds is not known."
+    agrees = difference <= 2 * spread
+    side = "within" if agrees else "more than"
+    return agrees, f"{text}, {side} twice the spread between seeds ({spread:.2g})."
+
+
+def _results_only(curve: list[dict[str, float]]) -> list[dict[str, float]]:
+    return [{key: row[key] for key in row if key not in _TIMINGS} for row in curve]
+
+
+def _seed_spread(stored: StoredStudy) -> float | None:
+    """Standard deviation between a finalist's verdict seeds, pooled over finalists."""
+    groups = [
+        finalist.confirmed
+        for finalist in answer(stored.study, stored.record).finalists
+        if len(finalist.confirmed) > 1
+    ]
+    if not groups:
+        return None
+    freedom = sum(len(group) - 1 for group in groups)
+    squares = sum(statistics.variance(group) * (len(group) - 1) for group in groups)
+    return float((squares / freedom) ** 0.5)
+
+
+def _show(value: float | None) -> str:
+    return "none" if value is None else f"{value:.5g}"

@@ -1,0 +1,1 @@
+"""What may vary: dimensions, grids, and what a configuration costs by formula."""

@@ -1,0 +1,32 @@
+"""What a model costs, by formula: parameters and floating-point operations. No torch here."""
+
+from __future__ import annotations
+
+from selector.config.schema import RunConfig
+
+
+def parameters(config: RunConfig) -> int:
+    """Number of trained values, embeddings included; a tied table counts once."""
+    model, vocabulary = config.model, config.data.vocabulary
+    vectors = model.width * (1 + model.bias)  # a norm's weight and bias
+    biases = (3 + 1 + model.mlp_ratio + 1) * model.width if model.bias else 0
+    tables = (vocabulary * (2 - model.tied_embeddings) + config.batch.context) * model.width
+    return tables + model.depth * (_block(config) + biases + 2 * vectors) + vectors
+
+
+def flops_per_token(config: RunConfig) -> int:
+    """Floating-point operations to train on one token: forward and backward pass.
+
+    Six for each weight of a matrix product (two forward, four backward; arXiv 2001.08361, section
+    2.1), the output projection included and the lookups of embeddings not; and
+    12 * depth * width * context for the attention products, as if not causal (arXiv 2204.02311,
+    appendix B). Optimizer, norms and activations are left out, as everywhere.
+    """
+    model = config.model
+    weights = model.depth * _block(config) + config.data.vocabulary * model.width
+    return 6 * weights + 12 * model.depth * model.width * config.batch.context
+
+
+def _block(config: RunConfig) -> int:
+    """Weights of one block's matrix products: qkv, attention output, and the two of the MLP."""
+    return (4 + 2 * config.model.mlp_ratio) * config.model.width**2

@@ -1,0 +1,1 @@
+"""What to try next: arms, sub-searches, the loop, and the verdict."""

@@ -1,0 +1,257 @@
+"""What to run next: a pure bookkeeping of the record, without processes or clocks.
+
+Sub-searches advance side by side: the one with the fewest trials asks next, so that arms stay
+equally tuned whenever a study is stopped.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from selector.space.space import assign
+from selector.study.samplers import Past, ask_seed, make_sampler
+from selector.study.study import Arm, Study
+from selector.study.telling import told
+from selector.track.record import Record
+from selector.track.run import Ended, Outcome, Result, Run, Stage, Told, Trial
+
+#: A run whose worker died is tried again this often before it counts as lost.
+ATTEMPTS = 3
+
+
+@dataclass
+class SubSearch:
+    """One independent search inside an arm."""
+
+    arm: Arm
+    number: int
+    total: int
+    trials: list[Trial] = field(default_factory=list)
+    told: dict[int, Told] = field(default_factory=dict)
+    """By index of the trial."""
+    values: dict[int, float] = field(default_factory=dict)
+    """Of the completed trials, by index."""
+
+    @property
+    def asked(self) -> int:
+        """Trials proposed so far."""
+        return len(self.trials)
+
+    @property
+    def running(self) -> int:
+        """Trials proposed and not over."""
+        return len(self.trials) - len(self.told)
+
+    @property
+    def over(self) -> bool:
+        """Whether every trial of the budget is over."""
+        return len(self.told) >= self.total
+
+    def finalist(self, minimize: bool) -> Trial | None:
+        """The best completed trial; the earlier one of equals."""
+        if not self.values:
+            return None
+        sign = 1 if minimize else -1
+        return self.trials[min(self.values, key=lambda index: (sign * self.values[index], index))]
+
+
+class Agenda:
+    """The runs of a study that are still to be made, given what the record holds."""
+
+    def __init__(self, study: Study, record: Record) -> None:
+        self.study, self.record = study, record
+        self.sampler = make_sampler(study.sampler)
+        self.searches = [
+            SubSearch(arm=arm, number=number, total=study.trials_in(arm))
+            for number in range(study.sub_searches)
+            for arm in study.arms
+        ]
+        self._by_place = {(search.arm.name, search.number): search for search in self.searches}
+        self._next_number = max(record.trials, default=0) + 1
+        self._waiting: list[tuple[Run, Trial]] = []
+        self._flying: dict[str, tuple[Run, Trial]] = {}
+        self._attempts: Counter[str] = Counter()
+        self._finished: Counter[str] = Counter()
+        self._failures = {arm.name: Counter[str]() for arm in study.arms}
+        self._rebuild()
+
+    def next(self) -> tuple[Run, Trial] | None:
+        """The next run to submit, stored as asked; None while all that is left must wait."""
+        found = self._pop_waiting() or self._next_explore() or self._next_verdict()
+        if found is None:
+            return None
+        run, trial = found
+        run = self.record.ask(run, trial)
+        self._flying[run.key] = (run, trial)
+        self._attempts[run.key] += 1
+        return run, trial
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is in flight."""
+        return not self._flying
+
+    @property
+    def in_flight(self) -> int:
+        """Runs submitted and not over."""
+        return len(self._flying)
+
+    @property
+    def total(self) -> int:
+        """Runs that the budget asks for; fewer where a sub-search finds nothing that trains."""
+        return sum(self._total_of(search) for search in self.searches)
+
+    @property
+    def finished(self) -> int:
+        """Runs that are over."""
+        return sum(self._finished.values())
+
+    def progress(self) -> list[dict[str, Any]]:
+        """Arm by arm: name, finished, total, failures by outcome, best value so far."""
+        rows = []
+        sign = 1 if self.study.minimize else -1
+        for arm in self.study.arms:
+            own = [search for search in self.searches if search.arm is arm]
+            values = [value for search in own for value in search.values.values()]
+            rows.append(
+                {
+                    "name": arm.name,
+                    "finished": self._finished[arm.name],
+                    "total": sum(self._total_of(search) for search in own),
+                    "failures": dict(self._failures[arm.name]),
+                    "best": min(values, key=lambda value: sign * value, default=None),
+                }
+            )
+        return rows
+
+    def finish(self, key: str, ended: Ended) -> Result | None:
+        """Store how a run ended; None where it was lost and waits for another attempt."""
+        run, trial = self._flying.pop(key)
+        if ended.outcome is Outcome.LOST and self._attempts[key] < ATTEMPTS:
+            self._waiting.append((run, trial))
+            return None
+        metrics = self._last_metrics(key)
+        value = metrics.get(self.study.metric) if ended.outcome is Outcome.COMPLETE else None
+        search = self._by_place[trial.arm, trial.sub_search]
+        what = None
+        if run.stage == Stage.EXPLORE:
+            known = list(search.values.values())
+            what = told(ended.outcome, value, known, minimize=self.study.minimize)
+        result = Result(
+            outcome=ended.outcome,
+            value=value,
+            metrics=metrics,
+            steps=ended.steps,
+            seconds=ended.seconds,
+            error=ended.error,
+            facts=dict(ended.facts),
+            told=what,
+        )
+        self.record.finish(key, result)
+        self._note(search, trial, result)
+        return result
+
+    def _rebuild(self) -> None:
+        """Take over what the record holds: finished runs are told, unfinished ones wait."""
+        for trial in sorted(self.record.trials.values(), key=lambda trial: trial.number):
+            search = self._by_place.get((trial.arm, trial.sub_search))
+            if search is None:
+                continue
+            search.trials.append(trial)
+            stored = self.record.run(self._explore_run(trial).key)
+            if stored is None or stored.result is None:
+                self._waiting.append((self._explore_run(trial), trial))
+            else:
+                self._note(search, trial, stored.result)
+        for stored in self.record.runs(Stage.VERDICT):
+            if stored.trial and stored.result:
+                place = (stored.trial.arm, stored.trial.sub_search)
+                self._note(self._by_place[place], stored.trial, stored.result)
+
+    def _total_of(self, search: SubSearch) -> int:
+        nothing_trains = search.over and not search.values
+        return search.total + (0 if nothing_trains else self.study.verdict_seeds)
+
+    def _note(self, search: SubSearch, trial: Trial, result: Result) -> None:
+        self._finished[trial.arm] += 1
+        if result.outcome is not Outcome.COMPLETE:
+            self._failures[trial.arm][result.outcome.value] += 1
+        if result.told is not None:
+            search.told[trial.index] = result.told
+            if result.value is not None:
+                search.values[trial.index] = result.value
+
+    def _pop_waiting(self) -> tuple[Run, Trial] | None:
+        return self._waiting.pop(0) if self._waiting else None
+
+    def _next_explore(self) -> tuple[Run, Trial] | None:
+        open_ = [search for search in self.searches if self._may_ask(search)]
+        if not open_:
+            return None
+        return self._propose(min(open_, key=lambda search: search.asked))
+
+    def _may_ask(self, search: SubSearch) -> bool:
+        if search.asked >= search.total:
+            return False
+        # A sampler that learns must see results before it proposes most of its points.
+        return not self.sampler.learns or search.running < max(1, search.total // 4)
+
+    def _propose(self, search: SubSearch) -> tuple[Run, Trial]:
+        index = search.asked
+        values = self.sampler.suggest(
+            search.arm.space,
+            index,
+            [
+                Past(values=trial.values, told=search.told.get(trial.index))
+                for trial in search.trials
+            ],
+            ask_seed(self.study.seed, search.arm.name, search.number, index),
+            self.study.minimize,
+        )
+        trial = Trial(
+            number=self._next_number,
+            arm=search.arm.name,
+            sub_search=search.number,
+            index=index,
+            values=values,
+            config=assign(search.arm.config, values),
+        )
+        self._next_number += 1
+        self.record.add_trial(trial)
+        search.trials.append(trial)
+        return self._explore_run(trial), trial
+
+    def _next_verdict(self) -> tuple[Run, Trial] | None:
+        for place in range(self.study.verdict_seeds):
+            for search in self.searches:
+                trial = search.finalist(self.study.minimize) if search.over else None
+                if trial is None:
+                    continue
+                run = self._run(trial, Stage.VERDICT, place)
+                stored = self.record.run(run.key)
+                if run.key not in self._flying and (stored is None or stored.result is None):
+                    return run, trial
+        return None
+
+    def _explore_run(self, trial: Trial) -> Run:
+        return self._run(trial, Stage.EXPLORE, 0)
+
+    def _run(self, trial: Trial, stage: Stage, place: int) -> Run:
+        seed = self.study.seed_of(stage, trial.sub_search, place)
+        return Run(
+            key=self.record.run_key(trial, stage, seed),
+            config=trial.config,
+            stage=stage,
+            seed=seed,
+            tokens=self.study.budget.tokens,
+        )
+
+    def _last_metrics(self, key: str) -> dict[str, float]:
+        """The last reported value of every metric, from what the record holds."""
+        last: dict[str, float] = {}
+        for row in self.record.curve(key):
+            last |= row
+        last.pop("step", None)
+        return last

@@ -1,0 +1,192 @@
+"""From the record to the answer: finalists, evidence, verdict, and the trial to recommend.
+
+A pure function of what is stored, so that the loop, `status`, `report` and `rerun` agree.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import Counter
+from dataclasses import dataclass
+
+from selector.study.study import Arm, Study
+from selector.study.verdict import Evidence, Verdict, decide, margin_of
+from selector.track.record import Record, StoredRun
+from selector.track.run import Outcome, Stage, Trial
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finalist:
+    """The best trial of one sub-search, and what fresh seeds said of it."""
+
+    arm: str
+    sub_search: int
+    trial: Trial
+    explored: float
+    """Its value in the search, optimistic because it was chosen for it."""
+    confirmed: tuple[float, ...]
+    """Its values on the verdict seeds that completed."""
+    failures: tuple[Outcome, ...]
+    """How its other verdict runs ended."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a study knows so far."""
+
+    finalists: tuple[Finalist, ...]
+    verdict: Verdict | None
+    recommended: Trial | None
+    complete: bool
+    """Whether every run that the budget asks for is over."""
+
+
+def answer(study: Study, record: Record) -> Answer:
+    """The answer that the stored runs give."""
+    finalists = tuple(
+        finalist
+        for arm in study.arms
+        for sub_search in range(study.sub_searches)
+        if (finalist := find_finalist(study, record, arm.name, sub_search)) is not None
+    )
+    verdict = _verdict(study, record, finalists)
+    recommended = None
+    if verdict is not None:
+        recommended = _recommended(study, finalists, verdict.recommended)
+    return Answer(
+        finalists=finalists,
+        verdict=verdict,
+        recommended=recommended,
+        complete=is_complete(study, record),
+    )
+
+
+def explored(record: Record, arm: str, sub_search: int) -> list[StoredRun]:
+    """The explore runs of one sub-search, by index of their trials."""
+    found = [
+        stored
+        for stored in record.runs(Stage.EXPLORE)
+        if stored.trial and (stored.trial.arm, stored.trial.sub_search) == (arm, sub_search)
+    ]
+    return sorted(found, key=lambda stored: stored.trial.index if stored.trial else 0)
+
+
+def find_finalist(study: Study, record: Record, arm: str, sub_search: int) -> Finalist | None:
+    """The sub-search's best completed trial so far; None where none completed."""
+    runs = [
+        stored
+        for stored in explored(record, arm, sub_search)
+        if stored.result and stored.result.value is not None
+    ]
+    if not runs:
+        return None
+    sign = 1 if study.minimize else -1
+    best = min(runs, key=lambda stored: sign * stored.result.value)  # type: ignore[union-attr,operator]
+    trial = best.trial
+    assert trial is not None
+    assert best.result is not None
+    assert best.result.value is not None
+    over = [
+        stored.result
+        for stored in record.runs(Stage.VERDICT)
+        if stored.trial and stored.trial.number == trial.number and stored.result
+    ]
+    return Finalist(
+        arm=arm,
+        sub_search=sub_search,
+        trial=trial,
+        explored=best.result.value,
+        confirmed=tuple(result.value for result in over if result.value is not None),
+        failures=tuple(result.outcome for result in over if result.value is None),
+    )
+
+
+def is_complete(study: Study, record: Record) -> bool:
+    """Whether every explore run, and every verdict run of every finalist, is over."""
+    for arm in study.arms:
+        for sub_search in range(study.sub_searches):
+            runs = explored(record, arm.name, sub_search)
+            over = [stored for stored in runs if stored.result]
+            if len(over) < study.trials_in(arm):
+                return False
+            finalist = find_finalist(study, record, arm.name, sub_search)
+            if finalist is not None:
+                seen = len(finalist.confirmed) + len(finalist.failures)
+                if seen < study.verdict_seeds:
+                    return False
+    return True
+
+
+def _verdict(study: Study, record: Record, finalists: tuple[Finalist, ...]) -> Verdict | None:
+    by_seed = study.sub_searches == 1
+    evidence = {
+        arm.name: _evidence(study, record, arm, finalists, by_seed) for arm in study.arms
+    }
+    first = next((arm.values for arm in evidence.values() if arm.values), None)
+    if first is None:
+        return None
+    margin = margin_of(
+        statistics.fmean(first), absolute=study.margin.absolute, share=study.margin.share
+    )
+    return decide(
+        evidence,
+        minimize=study.minimize,
+        margin=margin,
+        unit="seed" if by_seed else "sub-search",
+    )
+
+
+def _evidence(
+    study: Study, record: Record, arm: Arm, finalists: tuple[Finalist, ...], by_seed: bool
+) -> Evidence:
+    own = [finalist for finalist in finalists if finalist.arm == arm.name]
+    if by_seed:
+        values = own[0].confirmed if own else ()
+    else:
+        values = tuple(statistics.fmean(item.confirmed) for item in own if item.confirmed)
+    failures = Counter(outcome.value for item in own for outcome in item.failures)
+    barred = ""
+    if failures:
+        text = ", ".join(f"{count} {name}" for name, count in failures.items())
+        barred = f"not every verdict run completed ({text})"
+    elif 0 < len(own) < study.sub_searches:
+        barred = f"{study.sub_searches - len(own)} sub-searches found nothing that trains"
+    seconds = [
+        stored.result.seconds
+        for stored in record.runs()
+        if stored.trial
+        and stored.trial.arm == arm.name
+        and stored.result
+        and stored.result.outcome is Outcome.COMPLETE
+    ]
+    return Evidence(
+        values=values,
+        cost=statistics.median(seconds) if seconds else math.inf,
+        barred=barred,
+        edge=_edge(arm, own),
+    )
+
+
+def _edge(arm: Arm, finalists: list[Finalist]) -> str:
+    """Where at least half of the arm's finalists sit at the same edge of a range; empty: nowhere."""
+    sides = Counter(
+        (key, side)
+        for finalist in finalists
+        for key, side in arm.space.edges(finalist.trial.values).items()
+    )
+    for (key, side), count in sides.most_common(1):
+        if 2 * count >= len(finalists):
+            return (
+                f"{count} of {len(finalists)} best settings lie at the {side} end of the range"
+                f" of {key}"
+            )
+    return ""
+
+
+def _recommended(study: Study, finalists: tuple[Finalist, ...], arm: str) -> Trial | None:
+    own = [item for item in finalists if item.arm == arm and item.confirmed]
+    if not own:
+        return None
+    sign = 1 if study.minimize else -1
+    return min(own, key=lambda item: sign * statistics.fmean(item.confirmed)).trial

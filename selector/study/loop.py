@@ -1,0 +1,82 @@
+"""The study loop: submit what the agenda proposes, store what comes back, until nothing is left."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from selector.errors import RunFailed
+from selector.launch.base import Finished, Launcher, Reported, Started
+from selector.study.agenda import Agenda
+from selector.study.study import Study
+from selector.track.record import Record
+from selector.track.run import Ended, Outcome, Result
+from selector.track.tracker import Origin, Tracker
+
+#: The same crash this often stops a study: the fault lies in the program, not in a configuration.
+SAME_CRASHES = 3
+
+
+def run_study(
+    study: Study,
+    record: Record,
+    launcher: Launcher,
+    tracker: Tracker,
+    *,
+    data_folder: Path | None = None,
+    on_progress: Callable[[Agenda], None] = lambda agenda: None,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Run the study, or go on with it; False where it was interrupted before its end.
+
+    Raises:
+        RunFailed: three runs crashed with the same error.
+    """
+    agenda = Agenda(study, record)
+    crashes: Counter[str] = Counter()
+    while not interrupted():
+        while launcher.room() > 0 and (found := agenda.next()):
+            run, trial = found
+            tracker.started(run, Origin(study=study.name, arm=trial.arm, trial=trial))
+            launcher.submit(replace(run, data_folder=data_folder))
+        on_progress(agenda)
+        if agenda.idle:
+            return True
+        for event in launcher.poll(0.5):
+            match event:
+                case Reported(key=key, step=step, metrics=metrics):
+                    record.report(key, step, metrics)
+                    tracker.reported(key, step, metrics)
+                case Finished(key=key, ended=ended):
+                    result = agenda.finish(key, _checked(study, record, key, ended))
+                    if result is not None:
+                        tracker.ended(key, result)
+                        _count_crash(crashes, result)
+                case Started():
+                    pass
+    return False
+
+
+def _checked(study: Study, record: Record, key: str, ended: Ended) -> Ended:
+    """A run that completed without the study's metric did not do its job: it crashed."""
+    rows = record.curve(key)
+    if ended.outcome is not Outcome.COMPLETE or any(study.metric in row for row in rows):
+        return ended
+    seen = sorted({name for row in rows for name in row} - {"step"})
+    text = f"metric: {study.metric!r} was never reported; reported: {', '.join(seen) or 'nothing'}"
+    return replace(ended, outcome=Outcome.CRASHED, error=text)
+
+
+def _count_crash(crashes: Counter[str], result: Result) -> None:
+    if result.outcome is not Outcome.CRASHED:
+        return
+    last_line = result.error.strip().rpartition("\n")[2]
+    crashes[last_line] += 1
+    if crashes[last_line] >= SAME_CRASHES:
+        raise RunFailed(
+            f"{SAME_CRASHES} runs crashed with the same error, so the study stops:\n"
+            f"{result.error}\nWhat finished is stored; mend it and run the study again.",
+            result.outcome,
+        )

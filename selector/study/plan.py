@@ -1,0 +1,121 @@
+"""What a study would cost and could find: counts and formulas, nothing is trained."""
+
+from __future__ import annotations
+
+import math
+import os
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+
+from scipy.special import nctdtr, stdtrit
+
+from selector.errors import StudyError
+from selector.space.cost import flops_per_token, parameters
+from selector.study.stored import open_study
+from selector.study.study import Study
+from selector.study.verdict import LEVEL
+from selector.track.run import Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmPlan:
+    """What one arm would run."""
+
+    name: str
+    space: dict[str, str]
+    """Dotted key -> its range in words."""
+    explore_runs: int
+    verdict_runs: int
+    parameters: int | None
+    """None for a function of the user's."""
+    flops: int | None
+    """Of all its runs together, by formula."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What the whole study would run."""
+
+    study: Study
+    arms: tuple[ArmPlan, ...]
+    tokens: int
+    """Of all runs together."""
+    estimated_seconds: float | None
+    """None until runs of this study have been measured."""
+    detectable: float | None
+    """Smallest difference found in 80 % of studies, in standard deviations between units."""
+
+    @property
+    def runs(self) -> int:
+        """All runs."""
+        return sum(arm.explore_runs + arm.verdict_runs for arm in self.arms)
+
+
+def make_plan(study: Study, runs: Path) -> Plan:
+    """The plan of a resolved study."""
+    arms = tuple(_arm_plan(study, index) for index in range(len(study.arms)))
+    total = sum(arm.explore_runs + arm.verdict_runs for arm in arms)
+    return Plan(
+        study=study,
+        arms=arms,
+        tokens=total * study.budget.tokens,
+        estimated_seconds=_estimated_seconds(study, runs, total),
+        detectable=detectable_difference(
+            arms=len(arms),
+            units=study.sub_searches if study.sub_searches > 1 else study.verdict_seeds,
+        ),
+    )
+
+
+def detectable_difference(*, arms: int, units: int, power: float = 0.8) -> float | None:
+    """The difference between two arms that a two-sided t at 5 % finds with probability `power`.
+
+    In standard deviations of a unit (a sub-search's verdict mean), with arms·(units - 1) degrees of
+    freedom; None where there is no degree of freedom. By bisection of the noncentral t distribution.
+    """
+    freedom = arms * (units - 1)
+    if arms < 2 or freedom < 1:
+        return None
+    critical = float(stdtrit(freedom, 1 - LEVEL / 2))
+    low, high = 0.0, 200.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        found = 1 - float(nctdtr(freedom, middle * math.sqrt(units / 2), critical))
+        low, high = (middle, high) if found < power else (low, middle)
+    return high
+
+
+def _arm_plan(study: Study, index: int) -> ArmPlan:
+    arm = study.arms[index]
+    explore = study.trials_in(arm) * study.sub_searches
+    verdict = study.sub_searches * study.verdict_seeds
+    built_in = arm.config.objective.kind != "function"
+    tokens = (explore + verdict) * study.budget.tokens
+    return ArmPlan(
+        name=arm.name,
+        space={key: str(item) for key, item in arm.space.dimensions.items()},
+        explore_runs=explore,
+        verdict_runs=verdict,
+        parameters=parameters(arm.config) if built_in else None,
+        flops=flops_per_token(arm.config) * tokens if built_in else None,
+    )
+
+
+def _estimated_seconds(study: Study, runs: Path, total: int) -> float | None:
+    """Runs left times the median measured time, over the workers that were seen; None at first."""
+    try:
+        record = open_study(study.name, runs).record
+    except StudyError:
+        return None
+    seconds = [
+        stored.result.seconds
+        for stored in record.runs()
+        if stored.result and stored.result.outcome is Outcome.COMPLETE
+    ]
+    if not seconds:
+        return None
+    over = sum(1 for stored in record.runs() if stored.result)
+    workers = study.launcher.workers
+    width = workers if isinstance(workers, int) else len(os.sched_getaffinity(0))
+    return statistics.median(seconds) * max(0, total - over) / width

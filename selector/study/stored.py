@@ -1,0 +1,57 @@
+"""Opening what is stored of a study: its resolved question and its record."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from selector.config.decode import unknown
+from selector.errors import ConfigError, StudyError
+from selector.study.study import Study, from_mapping
+from selector.track.record import Record
+from selector.track.store import FolderStore
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_RESERVED = ("artifacts", "mlflow.db", "_single")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredStudy:
+    """A study and everything that was recorded of it."""
+
+    study: Study
+    record: Record
+    folder: Path
+
+
+def check_name(name: str) -> str:
+    """`name` itself, where it can name a folder and nothing outside it.
+
+    Raises:
+        ConfigError: it has a path in it, or is reserved.
+    """
+    if not _NAME.fullmatch(name) or ".." in name or name in _RESERVED:
+        raise ConfigError(
+            f"name: expected letters, digits, '.', '_' and '-' (at most 64, the first a letter or"
+            f" digit, not {', '.join(_RESERVED)}), got {name!r}"
+        )
+    return name
+
+
+def open_study(name: str, runs: Path) -> StoredStudy:
+    """What is stored of the study called `name` in the folder `runs`.
+
+    Raises:
+        StudyError: nothing is stored under that name, or it cannot be read.
+        ConfigError: the name cannot name a folder.
+    """
+    check_name(name)
+    folder = runs / name
+    record = Record(FolderStore(folder))
+    mapping = record.study()
+    if mapping is None:
+        names = sorted(path.parent.name for path in runs.glob("*/study.yaml"))
+        text = unknown("study", name, names)
+        raise StudyError(f"{runs}: {text}. `selector run {name}` starts it")
+    return StoredStudy(study=from_mapping(mapping), record=record, folder=folder)

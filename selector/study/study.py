@@ -1,0 +1,208 @@
+"""A resolved study: its arms, what is tuned in each, its budget; stored as study.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from selector.config.decode import Mistakes, dataclass_from, run_config, technique
+from selector.config.identity import config_fingerprint, plain
+from selector.config.schema import Budget, Launch, RunConfig, Technique, Track, Value
+from selector.space.dimension import Dimension, dimension, range_mapping
+from selector.space.space import Space
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """One combination of what is compared."""
+
+    name: str
+    choices: Mapping[str, str]
+    """Group -> option, for every group of the composition."""
+    compared: Mapping[str, Value]
+    """What makes it differ from the other arms: group or dotted key -> value."""
+    config: RunConfig
+    """Its configuration before any trial changes a value."""
+    space: Space
+
+
+@dataclass(frozen=True, kw_only=True)
+class Margin:
+    """What counts as practically equal: the larger of the two."""
+
+    absolute: float
+    """In units of the metric (nats per token for the losses)."""
+    share: float
+    """Of the first arm's value."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """One question with everything that decides how it is answered."""
+
+    name: str
+    question: str
+    metric: str
+    direction: str
+    seed: int
+    margin: Margin
+    sampler: Technique
+    budget: Budget
+    launcher: Launch
+    tracker: Track
+    arms: tuple[Arm, ...]
+    notes: tuple[str, ...] = ()
+    """What was decided or dropped while the study was composed, for people."""
+
+    @property
+    def minimize(self) -> bool:
+        """Whether smaller values of the metric are better."""
+        return self.direction == "minimize"
+
+    @property
+    def sub_searches(self) -> int:
+        """Independent searches in each arm: one where a search has no randomness."""
+        searched = any(arm.space.dimensions for arm in self.arms)
+        return self.budget.replicates if searched and self.sampler.name != "grid" else 1
+
+    @property
+    def verdict_seeds(self) -> int:
+        """Fresh seeds for each finalist; the budget's verdict runs are kept with one sub-search."""
+        return self.budget.verdict_seeds * self.budget.replicates // self.sub_searches
+
+    def trials_in(self, arm: Arm) -> int:
+        """Trials in each sub-search of `arm`: the budget's, one where nothing is tuned, or a grid."""
+        if not arm.space.dimensions:
+            return 1
+        if self.sampler.name == "grid":
+            return min(self.budget.trials, len(arm.space.grid()))
+        return self.budget.trials
+
+    def seed_of(self, stage: str, sub_search: int, place: int = 0) -> int:
+        """The seed of a run: sub-search r has a block of seeds of its own, the same in all arms.
+
+        With one set of seeds for everything, seed luck would drop out of the variance between
+        sub-searches, and identical techniques would get a winner.
+        """
+        first = {"explore": 0, "verdict": 500}[stage]
+        return self.seed * 1_000_000 + (sub_search + 1) * 1000 + first + place
+
+    def arm(self, name: str) -> Arm:
+        """The arm called `name`."""
+        return next(arm for arm in self.arms if arm.name == name)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The plain form that study.yaml holds."""
+        mapping: dict[str, Any] = plain({k: v for k, v in vars(self).items() if k != "arms"})
+        mapping["arms"] = [
+            {
+                "name": arm.name,
+                "compared": plain(arm.compared),
+                "space": {key: range_mapping(d) for key, d in arm.space.dimensions.items()},
+                "choices": dict(arm.choices),
+                "config": plain(arm.config),
+            }
+            for arm in self.arms
+        ]
+        return mapping
+
+
+def from_mapping(mapping: Mapping[str, Any]) -> Study:
+    """The study that `Study.to_mapping` described.
+
+    Raises:
+        ConfigError: the mapping was changed by hand into something impossible.
+    """
+    mistakes = Mistakes()
+    arms = tuple(_arm(item) for item in mapping["arms"])
+    parts: dict[str, Any] = {
+        "margin": dataclass_from(Margin, mapping["margin"], "margin", mistakes),
+        "sampler": technique(mapping["sampler"], "sampler", mistakes),
+        "budget": dataclass_from(Budget, mapping["budget"], "budget", mistakes),
+        "launcher": dataclass_from(Launch, mapping["launcher"], "launcher", mistakes),
+        "tracker": dataclass_from(Track, mapping["tracker"], "tracker", mistakes),
+    }
+    mistakes.raise_if_any()
+    labels = ("name", "question", "metric", "direction", "seed")
+    return Study(
+        **{key: mapping[key] for key in labels},
+        **parts,
+        arms=arms,
+        notes=tuple(mapping["notes"]),
+    )
+
+
+def value_at(mapping: Mapping[str, Any], key: str) -> Any:
+    """The leaf at a dotted key of nested mappings; None where it is not there."""
+    node: Any = mapping
+    for name in key.split("."):
+        if not isinstance(node, Mapping) or name not in node:
+            return None
+        node = node[name]
+    return node
+
+
+def dimension_for(config: RunConfig, key: str, mapping: Any) -> Dimension:
+    """The dimension at `key`; whole numbers where the configuration's own value is one."""
+    current = value_at(plain(config), key)
+    return dimension(key, mapping, integer=isinstance(current, int))
+
+
+def question_changes(stored: Study, asked: Study) -> list[str]:
+    """What differs between two studies that must be the same question; counts may grow."""
+    changes = []
+    for key in ("metric", "direction", "seed", "margin", "sampler"):
+        old, new = plain(getattr(stored, key)), plain(getattr(asked, key))
+        if old != new:
+            changes.append(f"{key}: stored {old}, now {new}")
+    if stored.budget.tokens != asked.budget.tokens:
+        changes.append(
+            f"budget.tokens: stored {stored.budget.tokens}, now {asked.budget.tokens}"
+        )
+    for key in ("trials", "replicates", "verdict_seeds"):
+        was, now = getattr(stored.budget, key), getattr(asked.budget, key)
+        if now < was:
+            changes.append(f"budget.{key}: stored {was}, now {now}; it may only grow")
+    names, new_names = [arm.name for arm in stored.arms], [arm.name for arm in asked.arms]
+    if names != new_names:
+        changes.append(f"arms: stored {', '.join(names)}, now {', '.join(new_names)}")
+        return changes
+    for old_arm, new_arm in zip(stored.arms, asked.arms, strict=True):
+        if config_fingerprint(old_arm.config) != config_fingerprint(new_arm.config):
+            changes += _config_changes(old_arm, new_arm)
+        if old_arm.space != new_arm.space:
+            was_space = {k: range_mapping(d) for k, d in old_arm.space.dimensions.items()}
+            now_space = {k: range_mapping(d) for k, d in new_arm.space.dimensions.items()}
+            changes.append(f"{old_arm.name}: space: stored {was_space}, now {now_space}")
+    return changes
+
+
+def _config_changes(old: Arm, new: Arm) -> list[str]:
+    was, now = _leaves(plain(old.config)), _leaves(plain(new.config))
+    keys = [key for key in {**was, **now} if was.get(key) != now.get(key)]
+    return [f"{old.name}: {key}: stored {was.get(key)}, now {now.get(key)}" for key in keys]
+
+
+def _leaves(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in mapping.items():
+        if isinstance(value, Mapping):
+            found |= _leaves(value, f"{prefix}{key}.")
+        else:
+            found[prefix + key] = value
+    return found
+
+
+def _arm(mapping: Mapping[str, Any]) -> Arm:
+    config = run_config(mapping["config"])
+    ranges = mapping["space"].items()
+    return Arm(
+        name=mapping["name"],
+        choices=mapping["choices"],
+        compared=mapping["compared"],
+        config=config,
+        space=Space(
+            dimensions={key: dimension_for(config, key, value) for key, value in ranges}
+        ),
+    )

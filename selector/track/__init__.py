@@ -1,0 +1,21 @@
+"""What is remembered: the trial folders, which are the truth, and the mirror people browse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from selector.config.schema import Track
+    from selector.track.tracker import Tracker
+
+
+def make_tracker(track: Track, runs: Path) -> Tracker:
+    """The tracker that a study names; MLflow's store lies in the runs folder unless it says else."""
+    from selector.track.tracker import NullTracker
+
+    if track.name == "none":
+        return NullTracker()
+    from selector.track.mlflow import MlflowTracker, default_uri
+
+    return MlflowTracker(track.uri or default_uri(runs), runs / "artifacts")

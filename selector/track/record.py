@@ -1,0 +1,207 @@
+"""The record of one study: which trials were proposed, which runs were asked, how they ended.
+
+`run.yaml` means asked, `result.json` means over. Everything else is derived from these files, so
+there is no second database to disagree with them. The controller is the only writer.
+
+    study.yaml                                      the resolved study
+    decisions.jsonl                                 what was decided, when, on what evidence
+    trials/NNNNN-FINGERPRINT/trial.yaml
+    trials/NNNNN-FINGERPRINT/runs/STAGE-sSEED/      run.yaml · metrics.jsonl · result.json
+    reruns/NNNNN/                                   the same run files, for `rerun`
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from selector.config.decode import run_config
+from selector.config.identity import plain
+from selector.config.schema import RunConfig
+from selector.errors import StudyError
+from selector.track.run import Outcome, Result, Run, Told, Trial
+from selector.track.store import Store
+
+FORMAT = 1
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredRun:
+    """A run that was asked for; `result` is None until it is over."""
+
+    run: Run
+    trial: Trial | None
+    """None for reruns and single runs."""
+    result: Result | None
+
+
+def to_yaml(mapping: Mapping[str, Any]) -> str:
+    """YAML as people read it: keys in their order, floats that every YAML reader takes as floats."""
+    return str(yaml.dump(plain(mapping), Dumper=_Dumper, sort_keys=False, allow_unicode=True))
+
+
+def from_yaml(text: str) -> Any:
+    """What `to_yaml` wrote."""
+    return yaml.load(text, Loader=_Loader)
+
+
+class Record:
+    """Trials and runs of one study, read once from `store` and kept in step with it."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.trials: dict[int, Trial] = {}
+        self._runs: dict[str, StoredRun] = {}
+        for name in store.names("trials"):
+            self._read_trial(f"trials/{name}")
+        for name in store.names("reruns"):
+            self._read_run(f"reruns/{name}", None)
+
+    def study(self) -> dict[str, Any] | None:
+        """The stored study; None where nothing is stored yet."""
+        text = self.store.read("study.yaml")
+        return None if text is None else from_yaml(text)
+
+    def write_study(self, mapping: Mapping[str, Any]) -> None:
+        """Store the resolved study."""
+        self.store.write("study.yaml", to_yaml({"format": FORMAT, **mapping}))
+
+    def add_trial(self, trial: Trial) -> None:
+        """Store a proposed trial."""
+        mapping = {
+            "format": FORMAT,
+            "number": trial.number,
+            "arm": trial.arm,
+            "sub_search": trial.sub_search,
+            "index": trial.index,
+            "values": trial.values,
+            "config": trial.config,
+        }
+        self.store.write(f"trials/{trial.folder}/trial.yaml", to_yaml(mapping))
+        self.trials[trial.number] = trial
+
+    def run_key(self, trial: Trial, stage: str, seed: int) -> str:
+        """The run's folder, which is also its name in the study."""
+        return f"trials/{trial.folder}/runs/{stage}-s{seed}"
+
+    def ask(self, run: Run, trial: Trial | None) -> Run:
+        """Store that a run is asked for; returns it with its folder on the disk filled in.
+
+        What an earlier, unfinished attempt reported is dropped: the run starts again.
+        """
+        content = {"format": FORMAT, "stage": run.stage, "seed": run.seed, "tokens": run.tokens}
+        if trial is None:
+            content["config"] = run.config
+        if self.store.read(f"{run.key}/metrics.jsonl"):
+            self.store.write(f"{run.key}/metrics.jsonl", "")
+        self.store.write(f"{run.key}/run.yaml", to_yaml(content))
+        run = replace(run, folder=self.store.path(run.key))
+        self._runs[run.key] = StoredRun(run=run, trial=trial, result=None)
+        return run
+
+    def report(self, key: str, step: int, metrics: Mapping[str, float]) -> None:
+        """Append metrics of a run after `step` steps; what is not finite is left out."""
+        finite = {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
+        line = json.dumps({"step": step, **finite}, allow_nan=False)
+        self.store.append(f"{key}/metrics.jsonl", line + "\n")
+
+    def finish(self, key: str, result: Result) -> None:
+        """Store that a run is over; written last, it is what makes it so."""
+        content = {"format": FORMAT, **plain({**vars(result), "told": None})}
+        if result.told is not None:
+            content["told"] = plain(result.told)
+        else:
+            del content["told"]
+        text = json.dumps(content, indent=1, allow_nan=False)
+        self.store.write(f"{key}/result.json", text + "\n")
+        self._runs[key] = replace(self._runs[key], result=result)
+
+    def decide(self, decision: Mapping[str, Any]) -> None:
+        """Append what was decided and on what evidence."""
+        line = json.dumps({"format": FORMAT, **plain(decision)}, allow_nan=False)
+        self.store.append("decisions.jsonl", line + "\n")
+
+    def decisions(self) -> list[dict[str, Any]]:
+        """Everything decided, in order."""
+        return [json.loads(line) for line in self.store.lines("decisions.jsonl")]
+
+    def run(self, key: str) -> StoredRun | None:
+        """The run called `key`, if it was asked for."""
+        return self._runs.get(key)
+
+    def runs(self, stage: str | None = None) -> Iterator[StoredRun]:
+        """All runs asked for, in order of trial and then of asking."""
+        for stored in list(self._runs.values()):
+            if stage is None or stored.run.stage == stage:
+                yield stored
+
+    def curve(self, key: str) -> list[dict[str, float]]:
+        """What a run reported: rows of `step` and metrics, in order of steps."""
+        return [json.loads(line) for line in self.store.lines(f"{key}/metrics.jsonl")]
+
+    def _read_trial(self, folder: str) -> None:
+        text = self.store.read(f"{folder}/trial.yaml")
+        if text is None:  # the controller died before it had written it: never asked
+            return
+        mapping = self._parse(f"{folder}/trial.yaml", text)
+        trial = Trial(
+            number=mapping["number"],
+            arm=mapping["arm"],
+            sub_search=mapping["sub_search"],
+            index=mapping["index"],
+            values=mapping["values"],
+            config=run_config(mapping["config"]),
+        )
+        self.trials[trial.number] = trial
+        for name in self.store.names(f"{folder}/runs"):
+            self._read_run(f"{folder}/runs/{name}", trial)
+
+    def _read_run(self, key: str, trial: Trial | None) -> None:
+        text = self.store.read(f"{key}/run.yaml")
+        if text is None:
+            return
+        mapping = self._parse(f"{key}/run.yaml", text)
+        config: RunConfig = trial.config if trial else run_config(mapping["config"])
+        run = Run(
+            key=key,
+            config=config,
+            stage=mapping["stage"],
+            seed=mapping["seed"],
+            tokens=mapping["tokens"],
+            folder=self.store.path(key),
+        )
+        self._runs[key] = StoredRun(run=run, trial=trial, result=self._read_result(key))
+
+    def _read_result(self, key: str) -> Result | None:
+        text = self.store.read(f"{key}/result.json")
+        if text is None:
+            return None
+        mapping = self._parse(f"{key}/result.json", text)
+        mapping.pop("format")
+        told = mapping.pop("told", None)
+        return Result(
+            **{**mapping, "outcome": Outcome(mapping["outcome"])},
+            told=Told(**told) if told else None,
+        )
+
+    def _parse(self, name: str, text: str) -> dict[str, Any]:
+        path: Path | str = self.store.path(name) or name
+        try:
+            mapping = json.loads(text) if name.endswith(".json") else from_yaml(text)
+        except (ValueError, yaml.YAMLError) as error:
+            raise StudyError(f"{path}: cannot be read: {error}") from error
+        if not isinstance(mapping, dict) or mapping.get("format") != FORMAT:
+            given = mapping.get("format") if isinstance(mapping, dict) else mapping
+            raise StudyError(
+                f"{path}: expected a file of format {FORMAT}, got {given!r}; it was written by"
+                " another version of selector"
+            )
+        return mapping

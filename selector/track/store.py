@@ -1,0 +1,149 @@
+"""Where a record's files live: a folder, or memory. Files appear whole; readers see no half.
+
+One small seam (write, append, read, names), so that the record's logic exists once.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+
+from selector.errors import StudyError
+
+
+class Store(ABC):
+    """Files by relative name, with forward slashes."""
+
+    @abstractmethod
+    def write(self, name: str, text: str) -> None:
+        """Make the file hold `text`: afterwards it is there whole, before it is as it was."""
+
+    @abstractmethod
+    def append(self, name: str, text: str) -> None:
+        """Add `text` at the end of the file; a crash may tear the last line."""
+
+    @abstractmethod
+    def read(self, name: str) -> str | None:
+        """The file's text; None where it is not there."""
+
+    @abstractmethod
+    def names(self, folder: str) -> list[str]:
+        """Names of the entries directly in `folder`, sorted; empty where it is not there."""
+
+    def path(self, name: str) -> Path | None:
+        """The file or folder on disk; None where the store has no disk."""
+        return None
+
+    def lines(self, name: str) -> Iterator[str]:
+        """Whole lines of a file; a torn last line is dropped."""
+        for line in (self.read(name) or "").splitlines(keepends=True):
+            if line.endswith("\n"):
+                yield line
+
+
+class MemoryStore(Store):
+    """A store that ends with its process: for tests and simulations."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, str] = {}
+        self._folders: dict[str, dict[str, None]] = {}
+
+    def write(self, name: str, text: str) -> None:
+        """Keep `text` under `name`."""
+        if name not in self.files:
+            parent, _, leaf = name.rpartition("/")
+            while leaf not in self._folders.setdefault(parent, {}):
+                self._folders[parent][leaf] = None
+                if not parent:
+                    break
+                parent, _, leaf = parent.rpartition("/")
+        self.files[name] = text
+
+    def append(self, name: str, text: str) -> None:
+        """Add `text` to what is kept under `name`."""
+        self.write(name, self.files.get(name, "") + text)
+
+    def read(self, name: str) -> str | None:
+        """What is kept under `name`."""
+        return self.files.get(name)
+
+    def names(self, folder: str) -> list[str]:
+        """Entries of `folder`."""
+        return sorted(self._folders.get(folder, {}))
+
+
+class FolderStore(Store):
+    """Files below one folder of the disk."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def write(self, name: str, text: str) -> None:
+        """Write to a temporary file beside it, flush it to the disk, rename it into place."""
+        write_whole(self.root / name, text)
+
+    def append(self, name: str, text: str) -> None:
+        """Append; where the last line was torn, a new line is begun first."""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab+") as file:
+            size = file.seek(0, os.SEEK_END)
+            if size:
+                file.seek(size - 1)
+                if file.read(1) != b"\n":
+                    file.truncate(_end_of_last_line(path))
+            file.write(text.encode())
+
+    def read(self, name: str) -> str | None:
+        """The file's text."""
+        try:
+            return (self.root / name).read_text(encoding="utf-8", errors="replace")
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+
+    def names(self, folder: str) -> list[str]:
+        """Entries of `folder`, without temporary files."""
+        try:
+            entries = os.listdir(self.root / folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return sorted(entry for entry in entries if not entry.startswith("."))
+
+    def path(self, name: str) -> Path:
+        """Where it lies."""
+        return self.root / name
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Make `path` hold `text`, whole or not at all, and durable before this returns.
+
+    Raises:
+        StudyError: the folder cannot be written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise StudyError(f"{path.parent}: cannot write here: {error.strerror}") from error
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the rename itself is durable only when its folder is
+    finally:
+        os.close(folder)
+
+
+def _end_of_last_line(path: Path) -> int:
+    """Length of the file up to and including its last line end."""
+    return path.read_bytes().rfind(b"\n") + 1

@@ -1,0 +1,199 @@
+"""A bank: K runs of one shape, trained side by side as the slots of one program.
+
+Each run is one row in flat tensors [K, N] of parameters, gradients and optimizer state; a model
+sees views [K, ...] of them. One run is a bank with K = 1, whose views have no slot dimension (see
+`selector.train.model.layers`). Whatever differs between slots is a device tensor of shape [K].
+
+Isolation: nothing is ever reduced across slots. An inactive slot holds zeros and starts its
+backward pass from a zero, so all its numbers stay finite and its coefficients, chosen with
+torch.where, leave it alone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from selector.config.identity import fuse_key
+from selector.config.schema import RunConfig
+from selector.train.layout import Layout, Parameter
+from selector.train.model import MODELS
+from selector.train.objective import OBJECTIVES
+from selector.train.objective.causal_lm import Extras
+from selector.train.optimizer import OPTIMIZERS
+from selector.train.regularization import Dropout, clip_by_norm
+from selector.train.schedule import SCHEDULES
+
+_REGULARIZATION = ("dropout", "grad_clip", "label_smoothing", "z_loss")
+
+
+class Bank:
+    """Parameters, optimizer state and settings of K slots, and the step that trains them.
+
+    Args:
+        config: of any of the runs; all that enter must have its fuse key.
+        width: K.
+        device: where everything lives.
+        dtype: arithmetic of the training.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        width: int,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.config, self.width, self.device = config, width, device
+        self.fuse_key = fuse_key(config)
+        self.model = MODELS[config.model.family]
+        self.objective = OBJECTIVES[config.objective.kind]
+        self.layout = Layout(
+            self.model.parameters(config.model, config.data.vocabulary, config.batch.context)
+        )
+        self.parameters = torch.zeros(width, self.layout.size, device=device, dtype=dtype)
+        self.gradients = torch.zeros_like(self.parameters)
+        self.optimizer = OPTIMIZERS[config.optimizer.name](
+            self.layout, self.parameters, self.gradients
+        )
+        self.active = torch.zeros(width, device=device, dtype=torch.bool)
+        self.count = torch.zeros(width, device=device, dtype=torch.int64)
+        """Steps that each slot's run has made."""
+        self.seed = torch.zeros(width, device=device, dtype=torch.int64)
+        self.factors = torch.zeros(width, 1, device=device)
+        """The schedule's factor for each step of each slot's run, [K, longest run]."""
+        self.regularization = {
+            name: torch.zeros(width, device=device) for name in _REGULARIZATION
+        }
+        self._weights = self._leaves()
+        self._losses: list[Tensor] = []
+        self._norms: list[Tensor] = []
+
+    def enter(self, slot: int, config: RunConfig, seed: int, steps: int) -> None:
+        """Put a run at its start into `slot`: initial weights, settings, `steps` steps to make.
+
+        Raises:
+            ValueError: the configuration has another fuse key than the bank.
+        """
+        if fuse_key(config) != self.fuse_key:
+            raise ValueError(f"slot {slot}: {fuse_key(config)} does not fit in {self.fuse_key}")
+        self.parameters[slot] = self._initial_row(seed)
+        self.optimizer.enter(slot, {**config.optimizer.values})
+        for name, tensor in self.regularization.items():
+            tensor[slot] = getattr(config.regularization, name)
+        schedule = SCHEDULES[config.schedule.name]
+        if steps > self.factors.shape[1]:
+            missing = steps - self.factors.shape[1]
+            self.factors = torch.nn.functional.pad(self.factors, (0, missing))
+        self.factors[slot, :steps] = torch.tensor(
+            [schedule(step, steps, config.schedule.values) for step in range(steps)]
+        )
+        self.seed[slot] = seed
+        self.count[slot] = 0
+        self.active[slot] = True
+
+    def leave(self, slot: int) -> None:
+        """Clear `slot`."""
+        self.active[slot] = False
+        self.optimizer.leave(slot)
+        settings = self.regularization.values()
+        for tensor in (self.parameters, self.count, self.seed, self.factors, *settings):
+            tensor[slot].zero_()
+
+    def step(self, windows: Tensor) -> None:
+        """One optimizer step of every active slot.
+
+        Args:
+            windows: int64 [accumulation, K, sequences, context + 1]; of inactive slots anything.
+        """
+        loss = self.compute_gradients(windows)
+        norm = clip_by_norm(self.gradients, self.regularization["grad_clip"])
+        factor = self.factors.gather(1, self.count.unsqueeze(1)).squeeze(1)
+        self.count += self.active
+        self.optimizer.step(factor, self.count, self.active)
+        self._losses.append(loss)
+        self._norms.append(norm)
+
+    def compute_gradients(self, windows: Tensor) -> Tensor:
+        """Fill `gradients` with those of the mean training loss; the loss to report, [K]."""
+        accumulation = len(windows)
+        seed = torch.where(self.active, 1.0 / accumulation, 0.0).to(self.parameters.dtype)
+        reported = torch.zeros_like(seed)
+        for micro, part in enumerate(windows):
+            logits = self.model.forward(
+                self._weights,
+                self.objective.inputs(part),
+                self.config.model,
+                self._dropout(micro, accumulation),
+            )
+            loss, plain = self.objective.losses(logits, part, self._extras())
+            found = torch.autograd.grad(loss, list(self._weights.values()), seed)
+            rows = [gradient.reshape(self.width, -1) for gradient in found]
+            if micro:
+                self.gradients += torch.cat(rows, dim=1)
+            else:
+                torch.cat(rows, dim=1, out=self.gradients)
+            reported += plain
+        return reported.div_(accumulation)
+
+    def drain(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Losses and gradient norms of the steps since the last call, [steps, K] each.
+
+        The only place where the host waits for the device in training.
+        """
+        if not self._losses:
+            return np.empty((0, self.width)), np.empty((0, self.width))
+        both = torch.stack([torch.stack(self._losses), torch.stack(self._norms)])
+        self._losses, self._norms = [], []
+        losses, norms = both.double().cpu().numpy() if both.device.type != "mps" else (
+            both.cpu().double().numpy()
+        )
+        return losses, norms
+
+    def weights(self, slot: int) -> dict[str, Tensor]:
+        """One run's parameters by name, as views without a slot dimension."""
+        return self.layout.views(self.parameters[slot])
+
+    def _leaves(self) -> dict[str, Tensor]:
+        """What autograd differentiates: views of `parameters`, in the layout's order."""
+        rows = self.parameters[0] if self.width == 1 else self.parameters
+        return {name: view.requires_grad_() for name, view in self.layout.views(rows).items()}
+
+    def _initial_row(self, seed: int) -> Tensor:
+        """Initial parameters, drawn on the CPU in the model's own order: equal on all devices."""
+        generator = torch.Generator().manual_seed(seed)
+        config = self.config
+        row = torch.empty(self.layout.size)
+        views = self.layout.views(row)
+        drawn: list[Parameter] = self.model.parameters(
+            config.model, config.data.vocabulary, config.batch.context
+        )
+        for parameter in drawn:
+            if parameter.std:
+                views[parameter.name].normal_(
+                    parameter.mean, parameter.std, generator=generator
+                )
+            else:
+                views[parameter.name].fill_(parameter.mean)
+        return row.to(self.parameters)
+
+    def _dropout(self, micro: int, accumulation: int) -> Dropout | None:
+        if not self.config.regularization.dropout:
+            return None
+        return Dropout(
+            self.regularization["dropout"],
+            self.seed,
+            self.count * accumulation + micro,
+            self.model.dropout_layers(self.config.model),
+        )
+
+    def _extras(self) -> Extras | None:
+        regularization = self.config.regularization
+        if not (regularization.label_smoothing or regularization.z_loss):
+            return None
+        return Extras(
+            label_smoothing=self.regularization["label_smoothing"],
+            z_loss=self.regularization["z_loss"],
+        )

@@ -1,0 +1,54 @@
+"""The loss of one run on fixed windows, and the metrics that follow from it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from selector.train.bank import Bank
+
+_TOKENS_AT_ONCE = 4096  # of one forward pass: its activations stay small on every device
+
+
+def mean_loss(bank: Bank, slot: int, windows: npt.NDArray[np.int64]) -> float:
+    """Mean cross-entropy of the run in `slot` over windows [n, context + 1], in nats per token.
+
+    Nothing random is on, and neither label smoothing nor z-loss counts.
+    """
+    weights, model = bank.weights(slot), bank.config.model
+    sequences = max(1, _TOKENS_AT_ONCE // (windows.shape[1] - 1))
+    total = torch.zeros((), device=bank.device)
+    with torch.inference_mode():
+        for part in torch.from_numpy(windows).to(bank.device).split(sequences):
+            stacked = part.unsqueeze(0)
+            logits = bank.model.forward(weights, bank.objective.inputs(stacked), model)
+            _, loss = bank.objective.losses(logits, stacked)
+            total += loss[0] * len(part)
+    return float(total) / len(windows)
+
+
+def described(part: str, loss: float) -> dict[str, float]:
+    """The metrics of a part's finite loss in nats per token, under their names.
+
+    Tokens are bytes, so bits per byte are bits per token.
+    """
+    largest = math.log(np.finfo(np.float64).max)
+    return {
+        f"{part}/loss": loss,
+        f"{part}/bits_per_byte": loss / math.log(2),
+        f"{part}/perplexity": math.exp(min(loss, largest)),
+    }
+
+
+def intermediate_tokens(evaluation_tokens: int, evaluations: int, run_tokens: int) -> int:
+    """How many tokens each evaluation but the last reads, of at most `evaluation_tokens`.
+
+    A forward pass is a third of a training step's work. All evaluations before the last one
+    together may cost a tenth of the training; the number depends on the configuration and the
+    run's length only, never on measured time.
+    """
+    before_last = max(1, evaluations - 1)
+    return min(evaluation_tokens, round(0.1 * 3 * run_tokens / before_last))

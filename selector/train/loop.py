@@ -1,0 +1,136 @@
+"""The training loop: runs of one shape enter a bank, are stepped, evaluated and reported, and end.
+
+The host looks at a run at fixed steps that follow from its configuration, and about twice a second
+to see whether somebody wants it to stop; in between, the device is never waited for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from time import perf_counter
+
+import torch
+
+from selector.errors import DataError
+from selector.track.run import Ended, Outcome, Reporter, Run
+from selector.train import checkpoint
+from selector.train.bank import Bank
+from selector.train.data.corpus import Corpus
+from selector.train.data.sample import evaluation_windows
+from selector.train.device import facts, find, is_out_of_memory
+from selector.train.evaluate import described, mean_loss
+from selector.train.feed import Feed
+from selector.train.member import Member
+
+_LOOK_EVERY = 0.5  # seconds
+
+
+def train(runs: Sequence[Run], reporter: Reporter, device: str) -> None:
+    """Train `runs`, which share one fuse key, side by side; each ends in one `reporter.end`.
+
+    A run that diverges ends alone. One that runs out of memory ends as such where it is the only
+    one; with neighbours, as with every other failure, the exception leaves.
+
+    Raises:
+        DataError: the prepared data is not there, or too short for the context.
+    """
+    started = perf_counter()
+    try:
+        Training(runs, reporter, find(device)).run()
+    except RuntimeError as error:
+        if len(runs) > 1 or not is_out_of_memory(error):
+            raise
+        reporter.end(
+            runs[0].key,
+            Ended(
+                outcome=Outcome.OUT_OF_MEMORY,
+                seconds=perf_counter() - started,
+                error=str(error),
+                facts=facts(runs[0].config, find(device), 1),
+            ),
+        )
+
+
+class Training:
+    """Some runs on their way through a bank."""
+
+    def __init__(self, runs: Sequence[Run], reporter: Reporter, device: torch.device) -> None:
+        first = runs[0]
+        if first.data_folder is None:
+            raise DataError("data_folder: expected the folder of prepared data, got none")
+        width = 1 << (len(runs) - 1).bit_length()
+        self.reporter, self.started, self.trained = reporter, perf_counter(), 0.0
+        self.corpus = Corpus.open(first.config.data, first.data_folder)
+        self.bank = Bank(first.config, width, device)
+        self.feed = Feed(self.corpus.part("train"), first.config.batch, width, device)
+        self.members = [Member(run, slot, self.corpus) for slot, run in enumerate(runs)]
+        for member in self.members:
+            self.bank.enter(member.slot, member.config, member.run.seed, member.steps)
+            self.feed.enter(member.slot, member.run.seed)
+
+    def run(self) -> None:
+        """Train until every run has ended."""
+        looked = perf_counter()
+        while self.members:
+            self.bank.step(self.feed.next())
+            for member in self.members:
+                member.step += 1
+            now = perf_counter()
+            if now - looked > _LOOK_EVERY or any(member.due for member in self.members):
+                losses, norms = self.bank.drain()
+                self.trained += perf_counter() - looked
+                for member in list(self.members):
+                    wrong = member.take(losses[:, member.slot], norms[:, member.slot])
+                    self._look_at(member, wrong)
+                looked = perf_counter()
+
+    def _look_at(self, member: Member, wrong: str) -> None:
+        """Report what is due, and end the run where it is over; `wrong`: how it diverged."""
+        metrics = {} if wrong or not member.due else member.metrics(self.trained)
+        windows = None if wrong else member.windows()
+        if windows is not None:
+            loss = mean_loss(self.bank, member.slot, windows)
+            if math.isfinite(loss):
+                metrics |= described("validation", loss)
+            else:
+                wrong = member.diverged("validation loss", loss)
+        if wrong:
+            self._end(member, Outcome.DIVERGED, wrong)
+            return
+        if member.done and member.final:
+            metrics |= self._finish(member)
+        if metrics:
+            self.reporter.report(member.run.key, member.step, metrics)
+        if member.done:
+            self._end(member, Outcome.COMPLETE)
+        elif self.reporter.should_stop(member.run.key):
+            self._end(member, Outcome.STOPPED)
+
+    def _finish(self, member: Member) -> dict[str, float]:
+        """Keep the weights of a run that is judged, and read the test part: once, here."""
+        weights, config = self.bank.weights(member.slot), member.config
+        if member.run.folder is not None:
+            checkpoint.save(member.run.folder, weights, member.step)
+        if not config.data.test_share:
+            return {}
+        tokens, part = config.objective.evaluation_tokens, self.corpus.part("test")
+        windows = evaluation_windows(part, config.batch.context, tokens)
+        loss = mean_loss(self.bank, member.slot, windows)
+        return described("test", loss) if math.isfinite(loss) else {}
+
+    def _end(self, member: Member, outcome: Outcome, error: str = "") -> None:
+        bank = self.bank
+        self.members.remove(member)
+        bank.leave(member.slot)
+        self.feed.leave(member.slot)
+        self.reporter.end(
+            member.run.key,
+            Ended(
+                outcome=outcome,
+                steps=member.step,
+                seconds=perf_counter() - self.started,
+                error=error,
+                facts=facts(member.config, bank.device, bank.width),
+            ),
+        )

@@ -1,0 +1,31 @@
+"""Model families. `MODELS` lists them; each is a module of pure functions over named weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from selector.config.schema import Model
+from selector.train.layout import Parameter
+from selector.train.model import gpt
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """How a family of models is built and evaluated; see `gpt` for each function's contract."""
+
+    parameters: Callable[[Model, int, int], list[Parameter]]
+    """(model, vocabulary, context) -> its parameters."""
+    forward: Callable[..., Tensor]
+    """(weights, tokens, model, drop) -> logits."""
+    dropout_layers: Callable[[Model], int]
+    """In how many places `forward` calls its `drop`."""
+
+
+MODELS: dict[str, Family] = {
+    "gpt": Family(
+        parameters=gpt.parameters, forward=gpt.forward, dropout_layers=gpt.dropout_layers
+    ),
+}

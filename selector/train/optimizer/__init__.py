@@ -1,0 +1,17 @@
+"""Optimizers, vectorized over the slots of a bank. `OPTIMIZERS` lists them by their YAML names."""
+
+from __future__ import annotations
+
+from selector.train.optimizer.adam import Adam, AdamW
+from selector.train.optimizer.base import Optimizer
+from selector.train.optimizer.lion import Lion
+from selector.train.optimizer.muon import Muon
+from selector.train.optimizer.sgd import SGD
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "sgd": SGD,
+    "adam": Adam,
+    "adamw": AdamW,
+    "lion": Lion,
+    "muon": Muon,
+}

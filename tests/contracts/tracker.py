@@ -1,0 +1,94 @@
+"""What every tracker must do. Subclass it and supply the fixture `tracker`."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+
+import pytest
+
+from selector.track.run import Outcome
+from selector.track.tracker import Tracker
+from tests.track.examples import origin, result, run
+
+#: Longest time that a call may hold its caller; with room for a busy machine.
+CALL_SECONDS = 0.05
+
+Mirrored = dict[tuple[str, int], float]
+
+
+@pytest.mark.timeout(60)
+class TrackerContract:
+    """Properties of any tracker; `mirrored` reads back what it holds, None for one without memory."""
+
+    @pytest.fixture
+    def tracker(self) -> Tracker:
+        """A new tracker."""
+        raise NotImplementedError
+
+    def mirrored(self, tracker: Tracker, study: str, key: str) -> Mirrored | None:
+        """(metric, step) -> value of a run, without the final value."""
+        raise NotImplementedError
+
+    def test_a_run_is_mirrored_whole(self, tracker: Tracker) -> None:
+        tracker.started(run("a"), origin("whole"))
+        for step in range(50):
+            tracker.reported("a", step, {"loss": 5.0 - step / 10, "accuracy": step / 50})
+        tracker.ended("a", result())
+        assert tracker.close(30) == ""
+        expected = {("loss", step): 5.0 - step / 10 for step in range(50)}
+        expected |= {("accuracy", step): step / 50 for step in range(50)}
+        assert self.mirrored(tracker, "whole", "a") in (expected, None)
+
+    def test_runs_side_by_side_do_not_mix(self, tracker: Tracker) -> None:
+        for key in ("a", "b"):
+            tracker.started(run(key), origin("mixed"))
+        for step in range(20):
+            tracker.reported("a", step, {"loss": 1.0})
+            tracker.reported("b", step, {"loss": 2.0})
+        for key in ("b", "a"):
+            tracker.ended(key, result())
+        assert tracker.close(30) == ""
+        for key, value in (("a", 1.0), ("b", 2.0)):
+            expected = {("loss", step): value for step in range(20)}
+            assert self.mirrored(tracker, "mixed", key) in (expected, None)
+
+    def test_a_run_told_again_is_mirrored_once(self, tracker: Tracker) -> None:
+        tracker.started(run("a"), origin("again"))
+        tracker.reported("a", 1, {"loss": 3.0})
+        tracker.ended("a", result(Outcome.LOST, value=None))
+        tracker.started(run("a"), origin("again"))
+        for step in (1, 2):
+            tracker.reported("a", step, {"loss": 4.0 - step})
+        tracker.ended("a", result())
+        assert tracker.close(30) == ""
+        expected = {("loss", 1): 3.0, ("loss", 2): 2.0}
+        assert self.mirrored(tracker, "again", "a") in (expected, None)
+
+    def test_odd_names_and_numbers_do_not_raise(self, tracker: Tracker) -> None:
+        names = ("<script>", "../../x", "😀", "x" * 600, "a/./b", "", "café")
+        tracker.started(run("a"), origin("odd", arm="<b>" * 300, tags={"../": "\ud800" * 9000}))
+        tracker.reported("a", 1, dict.fromkeys(names, 1.0))
+        tracker.reported("a", 2, {"loss": math.nan, "other": math.inf, "fine": 1.0})
+        tracker.ended("a", result(Outcome.DIVERGED, error="boom " * 4000))
+        assert tracker.close(30) == ""
+
+    def test_no_call_holds_its_caller(self, tracker: Tracker, tmp_path: Path) -> None:
+        (tmp_path / "index.html").write_text("<p>report</p>")
+        longest = 0.0
+        for call in (
+            lambda: tracker.started(run("a"), origin("quick")),
+            *(lambda step=step: tracker.reported("a", step, {"loss": 1.0}) for step in range(200)),
+            lambda: tracker.ended("a", result()),
+            lambda: tracker.artifacts("quick", [tmp_path / "index.html"]),
+        ):
+            start = time.perf_counter()
+            call()
+            longest = max(longest, time.perf_counter() - start)
+        assert longest < CALL_SECONDS
+        assert tracker.close(30) == ""
+
+    def test_it_can_be_closed_twice_and_without_work(self, tracker: Tracker) -> None:
+        assert tracker.close(1) == ""
+        assert tracker.close(1) == ""

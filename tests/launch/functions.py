@@ -1,0 +1,122 @@
+"""Users' functions, well-behaved and not, that the tests of launchers and runners execute."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from selector.config.schema import RunConfig
+
+
+def learns(config: RunConfig, run: Any) -> None:
+    for step in range(1, int(config.objective.parameters.get("steps", 3)) + 1):
+        if run.should_stop():
+            return
+        run.report(step, loss=1 / step, third=1 / 3)
+
+
+def slow_start(config: RunConfig, run: Any) -> None:
+    time.sleep(config.objective.parameters["seconds"])
+    run.report(1, loss=1.0)
+
+
+def until_stopped(config: RunConfig, run: Any) -> None:
+    step = 0
+    while not run.should_stop():
+        step += 1
+        if step % 100 == 1:
+            run.report(step, loss=1.0)
+        time.sleep(0.001)
+
+
+def raises(config: RunConfig, run: Any) -> None:
+    run.report(1, loss=1.0)
+    run.report(2, loss=1 / 0)
+
+
+def interrupts(config: RunConfig, run: Any) -> None:
+    run.report(1, loss=1.0)
+    raise KeyboardInterrupt
+
+
+def writes_what_it_got(config: RunConfig, run: Any) -> None:
+    (run.folder / "got.txt").write_text(repr((config, run.seed, run.tokens, run.stage)))
+    run.report(1, loss=1.0)
+
+
+def writes_processes_and_waits(config: RunConfig, run: Any) -> None:
+    """Write the ids of this process, the one that forked it and one of its own; wait."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    partial = run.folder / "partial.txt"
+    partial.write_text(f"{os.getpid()} {os.getppid()} {child.pid}")
+    partial.rename(run.folder / "processes.txt")
+    run.report(1, loss=1.0)
+    until = time.monotonic() + config.objective.parameters["seconds"]
+    while time.monotonic() < until and not run.should_stop():
+        time.sleep(0.01)
+    child.kill()
+    child.wait()
+
+
+def holds_the_interpreter(config: RunConfig, run: Any) -> None:
+    """Wait in C without letting any Python thread of this process run."""
+    run.report(1, loss=1.0)
+    ctypes.PyDLL(None).sleep(60)
+
+
+def prints(config: RunConfig, run: Any) -> None:
+    print("from Python")  # noqa: T201 - what is tested
+    sys.stderr.write("from standard error\n")
+    ctypes.CDLL(None).puts(b"from C")
+    subprocess.run(["echo", "from a subprocess"], check=True)
+    run.report(1, loss=1.0)
+
+
+def reports_process(config: RunConfig, run: Any) -> None:
+    import torch
+
+    run.report(
+        1,
+        loss=1.0,
+        process=os.getpid(),
+        threads=torch.get_num_threads(),
+        parent_threads=len(list(Path(f"/proc/{os.getppid()}/task").iterdir())),
+        unexpected_path="PYTHONPATH" in os.environ,
+    )
+
+
+def draws(config: RunConfig, run: Any) -> None:
+    import numpy
+    import torch
+
+    for step in (1, 2):
+        run.report(
+            step, loss=random.random(), numpy=numpy.random.rand(), torch=torch.rand(()).item()
+        )
+
+
+def exits(config: RunConfig, run: Any) -> None:
+    run.report(1, loss=1.0)
+    os._exit(3)
+
+
+def leaves(config: RunConfig, run: Any) -> None:
+    sys.exit("no reason to go on")
+
+
+def kills_itself(config: RunConfig, run: Any) -> None:
+    run.report(1, loss=1.0)
+    print("last words", flush=True)  # noqa: T201 - what is tested
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def segfaults(config: RunConfig, run: Any) -> None:
+    run.report(1, loss=1.0)
+    ctypes.string_at(0)

@@ -1,0 +1,312 @@
+from __future__ import annotations
+
+import math
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from selector.track.mlflow import MlflowTracker, default_uri
+from selector.track.run import Outcome
+from selector.track.tracker import Tracker
+from tests.contracts.tracker import CALL_SECONDS
+from tests.track.examples import origin, result, run
+from tests.track.stored import Stored
+
+
+def tell(tracker: Tracker, study: str, key: str, steps: range, arm: str = "sgd") -> None:
+    """A whole run with two metrics in each of `steps`."""
+    tracker.started(run(key), origin(study, arm))
+    for step in steps:
+        tracker.reported(key, step, {"loss": 5.0 - step / 1000, "tokens": float(step)})
+    tracker.ended(key, result())
+
+
+def test_a_study_is_an_experiment_an_arm_a_parent_and_a_run_a_child(stored: Stored) -> None:
+    tracker = stored.tracker()
+    for key, arm in (("1/a", "sgd"), ("2/a", "sgd"), ("3/a", "adamw")):
+        tell(tracker, "tree", key, range(2), arm)
+    assert tracker.close(30) == ""
+    arms, runs = stored.found("tree", "arm"), stored.found("tree")
+    assert {(key, arm.info.run_name, arm.info.status) for key, arm in arms.items()} == {
+        ("sgd", "sgd", "FINISHED"),
+        ("adamw", "adamw", "FINISHED"),
+    }
+    parents = {key: child.data.tags["mlflow.parentRunId"] for key, child in runs.items()}
+    sgd, adamw = arms["sgd"].info.run_id, arms["adamw"].info.run_id
+    assert parents == {"1/a": sgd, "2/a": sgd, "3/a": adamw}
+
+
+def test_a_run_has_its_parameters_labels_value_and_facts(stored: Stored) -> None:
+    tracker = stored.tracker()
+    tell(tracker, "labels", "a", range(2))
+    assert tracker.close(30) == ""
+    (mirrored,) = stored.found("labels").values()
+    assert mirrored.info.run_name == "sgd · trial 3 · explore seed 1000"
+    assert mirrored.info.status == "FINISHED"
+    parameters = mirrored.data.params
+    assert parameters["optimizer.lr"] == "0.1"
+    assert parameters["optimizer.betas"] == "[0.9, 0.99]"
+    assert parameters["tokens"] == "2048"
+    assert mirrored.data.metrics["value"] == 2.5
+    expected = {
+        "study": "labels",
+        "arm": "sgd",
+        "trial": "3",
+        "sub_search": "0",
+        "stage": "explore",
+        "seed": "1000",
+        "outcome": "complete",
+        "facts.versions.python": "3.11",
+        "run_fingerprint": run("a").fingerprint,
+    }
+    assert (
+        expected.items()
+        <= {
+            key.removeprefix("selector."): value for key, value in mirrored.data.tags.items()
+        }.items()
+    )
+
+
+def test_told_again_after_a_restart_everything_is_there_once(stored: Stored) -> None:
+    first = stored.tracker()
+    for key in ("a", "b"):
+        tell(first, "restart", key, range(10))
+    first.started(run("c"), origin("restart"))
+    first.reported("c", 0, {"loss": 1.0})
+    assert first.close(30) == ""
+    before = stored.found("restart")
+    second = stored.tracker()
+    for key in ("a", "b", "c"):
+        tell(second, "restart", key, range(20))
+    assert second.close(30) == ""
+    after, arms = stored.found("restart"), stored.found("restart", "arm")
+    assert list(arms) == ["sgd"]
+    assert {key: found.info.run_id for key, found in after.items()} == {
+        key: found.info.run_id for key, found in before.items()
+    }
+    assert {found.info.status for found in after.values()} == {"FINISHED"}
+    expected = {("loss", step): 5.0 - step / 1000 for step in range(20)}
+    expected |= {("tokens", step): float(step) for step in range(20)} | {("value", 64): 2.5}
+    assert stored.history(after["a"]) == expected
+    assert stored.history(after["c"]) == {**expected, ("loss", 0): 1.0}
+
+
+def test_every_value_of_long_runs_arrives(stored: Stored) -> None:
+    tracker = stored.tracker()
+    keys = ("a", "b", "c")
+    for key in keys:
+        tracker.started(run(key), origin("long"))
+    for step in range(1500):
+        for key in keys:
+            tracker.reported(key, step, {"loss": step / 7, "accuracy": step / 1500})
+    for key in keys:
+        tracker.ended(key, result())
+    assert tracker.close(30) == ""
+    for found in stored.found("long").values():
+        values = stored.history(found)
+        assert len(values) == 2 * 1500 + 1
+        assert values["loss", 1499] == 1499 / 7
+
+
+def test_what_is_not_finite_is_a_tag_and_never_a_metric(stored: Stored) -> None:
+    tracker = stored.tracker()
+    tracker.started(run("a"), origin("not_finite"))
+    tracker.reported("a", 1, {"loss": 3.0, "norm": math.inf})
+    tracker.reported("a", 2, {"loss": math.nan})
+    tracker.ended("a", result(Outcome.DIVERGED, value=None, error="loss is nan"))
+    assert tracker.close(30) == ""
+    (mirrored,) = stored.found("not_finite").values()
+    assert stored.history(mirrored) == {("loss", 1): 3.0}
+    assert mirrored.info.status == "FAILED"
+    assert mirrored.data.tags["selector.not_finite.norm"] == "inf at step 1"
+    assert mirrored.data.tags["selector.not_finite.loss"] == "nan at step 2"
+    assert mirrored.data.tags["selector.error"] == "loss is nan"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [(Outcome.STOPPED, "KILLED"), (Outcome.LOST, "KILLED"), (Outcome.CRASHED, "FAILED")],
+)
+def test_how_a_run_ended_is_its_status(stored: Stored, outcome: Outcome, status: str) -> None:
+    tracker = stored.tracker()
+    tracker.started(run("a"), origin(f"ends_{outcome}"))
+    tracker.ended("a", result(outcome, value=None))
+    tracker.close(30)
+    (mirrored,) = stored.found(f"ends_{outcome}").values()
+    assert mirrored.info.status == status
+    assert mirrored.data.tags["selector.outcome"] == outcome
+
+
+def test_a_run_that_never_ended_is_killed_when_the_tracker_closes(stored: Stored) -> None:
+    tracker = stored.tracker()
+    tracker.started(run("a"), origin("cut_off"))
+    tracker.reported("a", 1, {"loss": 3.0})
+    assert tracker.close(30) == ""
+    (mirrored,) = stored.found("cut_off").values()
+    assert mirrored.info.status == "KILLED"
+    assert mirrored.data.tags["selector.outcome"] == "not over"
+
+
+@pytest.mark.parametrize("study", ["<script>alert(1)</script>", "../../x", "😀 café", "x" * 600])
+def test_odd_study_names_stay_inside_the_artifacts_folder(
+    stored: Stored, folder: Path, study: str
+) -> None:
+    tracker = stored.tracker()
+    tell(tracker, study, "../../a", range(2), arm=study)
+    tracker.artifacts(study, [folder / "index.html"])
+    assert tracker.close(30) == ""
+    experiments = stored.client.search_experiments()
+    (experiment,) = [each for each in experiments if each.name[:490] == study[:490]]
+    assert stored.found(experiment.name)["../../a"].data.metrics["loss"] == 4.999
+    reports = list((stored.runs / "artifacts").glob("*/*/artifacts/index.html"))
+    (report,) = stored.found(experiment.name, "study").values()
+    assert report.info.run_id in {path.parts[-3] for path in reports}
+
+
+def test_files_of_the_study_are_stored_once_and_replaced(stored: Stored, folder: Path) -> None:
+    for words in ("first", "second"):
+        (folder / "index.html").write_text(words)
+        tracker = stored.tracker()
+        tracker.artifacts("files", [folder / "index.html", folder / "recommended.yaml"])
+        assert tracker.close(30) == ""
+    (report,) = stored.found("files", "study").values()
+    listed = stored.client.list_artifacts(report.info.run_id)
+    assert [each.path for each in listed] == ["index.html", "recommended.yaml"]
+    path = stored.client.download_artifacts(report.info.run_id, "index.html", str(folder))
+    assert Path(path).read_text() == "second"
+
+
+def test_an_experiment_deleted_in_the_ui_comes_back_with_its_study(stored: Stored) -> None:
+    tracker = stored.tracker()
+    tell(tracker, "deleted", "a", range(2))
+    assert tracker.close(30) == ""
+    experiment = stored.client.get_experiment_by_name("deleted")
+    stored.client.delete_experiment(experiment.experiment_id)
+    tracker = stored.tracker()
+    tell(tracker, "deleted", "a", range(4))
+    assert tracker.close(30) == ""
+    (mirrored,) = stored.found("deleted").values()
+    assert len(stored.history(mirrored)) == 2 * 4 + 1
+
+
+def test_a_database_that_another_process_locks_for_a_while_gets_everything(stored: Stored) -> None:
+    lock = sqlite3.connect(stored.runs / "mlflow.db", isolation_level=None)
+    lock.execute("BEGIN EXCLUSIVE")
+    tracker = stored.tracker()
+    tell(tracker, "locked", "a", range(10))
+    time.sleep(0.5)
+    lock.execute("ROLLBACK")
+    lock.close()
+    assert tracker.close(30) == ""
+    assert len(stored.history(stored.found("locked")["a"])) == 2 * 10 + 1
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port on which nobody listens: taken here, without listening."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port that accepts connections and never answers."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize("kind", ["closed_port", "silent_port"])
+def test_a_server_that_is_away_holds_nobody(
+    kind: str, request: pytest.FixtureRequest, stored: Stored, tmp_path: Path
+) -> None:
+    port = request.getfixturevalue(kind)
+    tracker = MlflowTracker(f"http://me:secret@127.0.0.1:{port}", tmp_path)
+    longest = 0.0
+    for number in range(20):
+        for call in (
+            lambda key=str(number): tracker.started(run(key), origin("away")),
+            lambda key=str(number): tracker.reported(key, 1, {"loss": 1.0}),
+            lambda key=str(number): tracker.ended(key, result()),
+        ):
+            start = time.perf_counter()
+            call()
+            longest = max(longest, time.perf_counter() - start)
+    assert longest < CALL_SECONDS
+    start = time.perf_counter()
+    sentence = tracker.close(2)
+    assert time.perf_counter() - start < 3
+    assert sentence.startswith(f"MLflow (http://127.0.0.1:{port}) lacks part of this session: 60 ")
+    assert sentence.endswith("the trial folders hold everything.")
+    assert "secret" not in sentence
+
+
+@pytest.mark.parametrize("name", ["runs", "my runs", "50%", "a%20b", "c#d", "é😀", "a@b:c"])
+def test_the_default_store_is_inside_the_runs_folder(tmp_path: Path, name: str) -> None:
+    from sqlalchemy import create_engine, text
+
+    (tmp_path / name).mkdir()
+    engine = create_engine(default_uri(tmp_path / name))
+    with engine.connect() as connection:
+        connection.execute(text("create table made (one integer)"))
+    engine.dispose()
+    assert (tmp_path / name / "mlflow.db").is_file()
+
+
+PROGRAM = """
+import sys
+contacted = []
+sys.addaudithook(lambda event, args: contacted.append(args[1]) if event == "socket.connect" else 0)
+from pathlib import Path
+from selector.track.mlflow import MlflowTracker, default_uri
+from tests.track.examples import origin, result, run
+assert "mlflow" not in sys.modules
+runs = Path("my runs")
+runs.mkdir()
+tracker = MlflowTracker(default_uri(runs), runs / "artifacts")
+tracker.started(run("a"), origin("s"))
+tracker.ended("a", result())
+assert tracker.close(60) == ""
+assert "mlflow" in sys.modules
+assert not contacted, contacted
+assert sorted(path.name for path in Path().iterdir()) == ["my runs"]
+"""
+
+
+def test_a_first_store_is_made_without_a_word_a_contact_or_a_stray_file(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(root)!r}){PROGRAM}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_what_others_log_through_mlflow_is_still_heard(
+    stored: Stored, capfd: pytest.CaptureFixture[str]
+) -> None:
+    import logging
+
+    tracker = stored.tracker()
+    tell(tracker, "heard", "a", range(2))
+    logging.getLogger("mlflow").warning("mine")
+    assert tracker.close(30) == ""
+    thread = threading.Thread(target=logging.getLogger("mlflow").warning, args=("later",))
+    thread.start()
+    thread.join()
+    heard = capfd.readouterr().err
+    assert "mine" in heard
+    assert "later" in heard

@@ -1,0 +1,80 @@
+"""Schedules at points computed by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from selector.train.schedule import SCHEDULES
+
+VALUES = {
+    "constant": {"warmup": 0.1},
+    "linear_to_zero": {"warmup": 0.1},
+    "cosine": {"warmup": 0.1, "floor": 0.1},
+    "warmup_stable_decay": {"warmup": 0.1, "decay": 0.2, "shape": "linear"},
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_warmup_rises_in_equal_steps_to_the_peak(name: str) -> None:
+    factors = [SCHEDULES[name](step, 100, VALUES[name]) for step in range(11)]
+    assert factors == pytest.approx([(step + 1) / 11 for step in range(11)])
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("warmup", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("steps", [1, 2, 7, 100])
+def test_every_factor_is_a_positive_share_of_the_peak(
+    name: str, warmup: float, steps: int
+) -> None:
+    values = {**VALUES[name], "warmup": warmup}
+    factors = [SCHEDULES[name](step, steps, values) for step in range(steps)]
+    assert all(0 < factor <= 1 for factor in factors)
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "factor"),
+    [
+        ("constant", 99, 1.0),
+        ("linear_to_zero", 55, 0.5),
+        ("linear_to_zero", 99, 1 / 90),
+        ("cosine", 55, 0.55),
+        ("cosine", 32, 0.1 + 0.45 * (1 + math.cos(math.pi * 22 / 90))),
+        ("warmup_stable_decay", 80, 1.0),
+        ("warmup_stable_decay", 90, 0.5),
+        ("warmup_stable_decay", 99, 0.05),
+    ],
+)
+def test_points_computed_by_hand(name: str, step: int, factor: float) -> None:
+    assert SCHEDULES[name](step, 100, VALUES[name]) == pytest.approx(factor)
+
+
+def test_the_square_root_shape_falls_faster_at_first() -> None:
+    values = {**VALUES["warmup_stable_decay"], "shape": "one_minus_sqrt"}
+    assert SCHEDULES["warmup_stable_decay"](85, 100, values) == pytest.approx(0.5)
+
+
+def test_a_decay_that_meets_the_warmup_begins_at_its_end() -> None:
+    values = {"warmup": 0.5, "decay": 0.8, "shape": "linear"}
+    factors = [SCHEDULES["warmup_stable_decay"](step, 10, values) for step in range(10)]
+    assert factors == pytest.approx([1 / 6, 2 / 6, 3 / 6, 4 / 6, 5 / 6, 1, 0.8, 0.6, 0.4, 0.2])
+
+
+def test_nanogpts_schedule_can_be_said() -> None:
+    """Its train.py: warmup_iters 100, lr_decay_iters 2000, min_lr a tenth of learning_rate."""
+
+    def nanogpt(step: int) -> float:
+        if step < 100:
+            return (step + 1) / 101
+        share = (step - 100) / 1900
+        return 0.1 + 0.5 * (1 + math.cos(math.pi * share)) * 0.9
+
+    for step in range(2000):
+        factor = SCHEDULES["cosine"](step, 2000, {"warmup": 0.05, "floor": 0.1})
+        assert factor == pytest.approx(nanogpt(step))
+
+
+def test_an_unknown_shape_is_refused() -> None:
+    values = {**VALUES["warmup_stable_decay"], "shape": "square"}
+    with pytest.raises(ValueError, match="linear or one_minus_sqrt, got 'square'"):
+        SCHEDULES["warmup_stable_decay"](0, 10, values)
