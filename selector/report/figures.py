@@ -13,7 +13,7 @@ from typing import Any
 
 from selector.report.digits import setting
 from selector.report.effort import Effort
-from selector.report.landscape import Landscape, Panel, Point
+from selector.report.landscape import Panel, Point
 from selector.report.learning import Learning
 
 Figure = dict[str, Any]
@@ -21,6 +21,7 @@ Figure = dict[str, Any]
 # Okabe and Ito's palette for all kinds of colour vision (jfly.uni-koeln.de/color), without its
 # black and yellow, which one of the two backgrounds swallows; two hues are a little darker.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#c98f00")
+_FAILED = "#808080"
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _SYMBOLS = ("circle", "square", "diamond", "pentagon")
 _BEST_MARGIN, _WORST_MARGIN, _FAILED_PLACE = 0.06, 0.16, 0.1
@@ -69,10 +70,10 @@ def learning_figure(numbers: Learning, arms: Sequence[str]) -> Figure:
     return {"data": data, "layout": {**layout, "hovermode": "x unified"}}
 
 
-def panel_figure(numbers: Landscape, panel: Panel, arms: Sequence[str]) -> Figure:
+def panel_figure(panel: Panel, metric: str, arms: Sequence[str]) -> Figure:
     """Every trial at its setting and value; failures and what is off the scale lie at the rim."""
     place = arms.index(panel.arm)
-    best, worst = numbers.view
+    best, worst = panel.view
     span = worst - best or max(abs(best), 1.0) * 0.01
     failed = [point for point in panel.points if point.value is None]
     known = [point for point in panel.points if point.value is not None]
@@ -101,11 +102,11 @@ def panel_figure(numbers: Landscape, panel: Panel, arms: Sequence[str]) -> Figur
         _dots(
             "failed",
             failed,
-            {"symbol": "x-thin-open", "size": 9, "line": {"width": 1.8}},
+            {"symbol": "x-thin-open", "size": 9, "color": _FAILED, "line": {"width": 1.8}},
             height=best + span * (1 + _FAILED_PLACE),
         ),
     ]
-    layout = _layout(panel.key, numbers.metric)
+    layout = _layout(panel.key, metric)
     layout["showlegend"] = False
     layout["yaxis"]["range"] = sorted(
         (best - _BEST_MARGIN * span, best + (1 + _WORST_MARGIN) * span)
@@ -158,10 +159,28 @@ def _is_beyond(point: Point, best: float, span: float) -> bool:
 def _range(panel: Panel) -> dict[str, Any]:
     if panel.ends is None:
         return {"type": "category"}
-    low, high = (math.log10(end) if panel.log else end for end in panel.ends)
+    if not panel.log:
+        pad = 0.04 * (panel.ends[1] - panel.ends[0])
+        return {"range": [panel.ends[0] - pad, panel.ends[1] + pad]}
+    low, high = map(math.log10, panel.ends)
     pad = 0.04 * (high - low)
-    kind = {"type": "log", "dtick": 1, "minor": {"ticks": "outside"}} if panel.log else {}
-    return {**kind, "range": [low - pad, high + pad]}
+    ticks = _log_ticks(low, high)
+    return {
+        "type": "log",
+        "range": [low - pad, high + pad],
+        "tickvals": ticks,
+        "ticktext": [setting(tick) for tick in ticks],
+    }
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Round values between 10^low and 10^high, about four to six of them."""
+    decades = high - low
+    leading = (1, 2, 5) if decades < 1.7 else (1, 3) if decades < 2.7 else (1,)
+    places = range(math.floor(low), math.ceil(high) + 1)
+    values = [float(f"{first}e{place}") for place in places for first in leading]
+    slack = 1e-9
+    return [value for value in values if low - slack <= math.log10(value) <= high + slack]
 
 
 def _layout(x: str, y: str) -> Figure:

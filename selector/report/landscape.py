@@ -15,7 +15,7 @@ from selector.track.run import Outcome, Stage
 
 _MOST_POINTS = 400  # in one panel; the best are all kept, and all are in trials.csv
 _MOST_PANELS = 36
-# Values further from the best than this many times the middle half's distance are drawn at the rim.
+# What is further from the best than this many times the median trial is drawn at the rim.
 _VIEW_WIDTHS = 3.0
 
 
@@ -41,56 +41,50 @@ class Panel:
     log: bool
     ends: tuple[float, float] | None
     """Ends of the range; None for choices."""
+    view: tuple[float, float]
+    """From the arm's best value to the worst that is drawn at its own height."""
     points: tuple[Point, ...]
     left_out: int
     """Trials that are not drawn, none of them among the best."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Landscape:
-    """All panels, with one scale of values."""
-
-    metric: str
-    view: tuple[float, float]
-    """From the best value to the worst that is drawn at its own height."""
-    panels: tuple[Panel, ...]
-
-
-def landscape(study: Study, answer: Answer, results: pandas.DataFrame) -> Landscape | None:
-    """A panel for each tuned key of each arm; None where nothing was tuned or completed."""
+def landscape(study: Study, answer: Answer, results: pandas.DataFrame) -> tuple[Panel, ...]:
+    """A panel for each tuned key of each arm in which something completed."""
     over = results[(results["stage"] == Stage.EXPLORE.value) & results["steps"].notna()]
-    values = over["value"].dropna()
-    if values.empty:
-        return None
+    over = over[over["outcome"] != Outcome.LOST.value]
     finalists = {item.trial.number for item in answer.finalists}
     recommended = answer.recommended.number if answer.recommended else 0
-    panels = [
-        _panel(arm, key, over[over["arm"] == arm.name], study.minimize, finalists, recommended)
-        for arm in study.arms
-        for key in arm.space.dimensions
-    ]
-    panels = [panel for panel in panels if panel.points][:_MOST_PANELS]
-    if not panels:
-        return None
-    best = values.min() if study.minimize else values.max()
+    panels: list[Panel] = []
+    for arm in study.arms:
+        rows = over[over["arm"] == arm.name]
+        if rows["value"].notna().any():
+            view = _view(rows["value"].dropna(), study.minimize)
+            rows = rows.sort_values(
+                ["value", "trial"], ascending=[study.minimize, True], na_position="last"
+            )
+            panels += [
+                _panel(arm, key, rows, view, finalists, recommended)
+                for key in arm.space.dimensions
+            ]
+    return tuple(panels[:_MOST_PANELS])
+
+
+def _view(values: pandas.Series, minimize: bool) -> tuple[float, float]:
+    best = float(values.min() if minimize else values.max())
     distance = (values - best).abs()
     limit = min(float(distance.max()), _VIEW_WIDTHS * float(distance.median()))
-    worst = best + (limit if study.minimize else -limit)
-    return Landscape(
-        metric=study.metric, view=(float(best), float(worst)), panels=tuple(panels)
-    )
+    return best, best + (limit if minimize else -limit)
 
 
 def _panel(
     arm: Arm,
     key: str,
     rows: pandas.DataFrame,
-    minimize: bool,
+    view: tuple[float, float],
     finalists: set[int],
     recommended: int,
 ) -> Panel:
-    rows = rows[rows[key].notna() & (rows["outcome"] != Outcome.LOST.value)]
-    rows = rows.sort_values(["value", "trial"], ascending=[minimize, True], na_position="last")
+    rows = rows[rows[key].notna()]
     kept = _thinned(rows)
     item = arm.space.dimensions[key]
     numbers = isinstance(item, Interval)
@@ -112,6 +106,7 @@ def _panel(
         key=key,
         log=isinstance(item, Interval) and item.log,
         ends=(float(item.low), float(item.high)) if isinstance(item, Interval) else None,
+        view=view,
         points=points,
         left_out=len(rows) - len(kept),
     )

@@ -14,7 +14,7 @@ from selector.track.run import Stage
 
 _MOST_POINTS = 120  # of a curve in the page; the whole curves are in curves.csv
 # The first, steep fall hides what the arms differ in: the view begins where this share is over.
-_FIRST_SHARE = 0.15
+_FIRST_SHARE = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)

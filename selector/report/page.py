@@ -21,7 +21,7 @@ from markupsafe import Markup, escape
 from selector.report import figures
 from selector.report.effort import effort
 from selector.report.facts import failed_runs, how_it_was_run
-from selector.report.landscape import Landscape, landscape
+from selector.report.landscape import Panel, landscape
 from selector.report.learning import Learning, learning
 from selector.report.screens import arm_table, command_list, rivals, settings_table
 from selector.report.words import HEADLINES, answer_sentence, settle
@@ -60,7 +60,7 @@ def page(
     curves = learning(study, answer, tables.curves)
     tuning = effort(study, tables.results)
     land = landscape(study, answer, tables.results)
-    plots = _plots(arms, curves, land)
+    plots = _plots(arms, study.metric, curves, land)
     effort_plot = (
         Plot(id="figure-effort", title="", figure=figures.effort_figure(tuning, study.metric, arms))
         if tuning
@@ -91,7 +91,7 @@ def page(
         learning_plots=plots["curves"],
         effort_plot=effort_plot,
         tuned_plots=plots["tuned"],
-        left_out=sum(panel.left_out for panel in land.panels) if land else 0,
+        left_out=sum(panel.left_out for panel in land),
         failures=failed_runs(stored),
         health=recommendation["health"],
         run_facts=how_it_was_run(recommendation["provenance"]),
@@ -101,21 +101,19 @@ def page(
 
 
 def _plots(
-    arms: list[str], curves: Learning | None, land: Landscape | None
+    arms: list[str], metric: str, curves: Learning | None, panels: tuple[Panel, ...]
 ) -> dict[str, list[Plot]]:
     """The figures in the order of the page; ids are constant, whatever things are called."""
     learned = [] if curves is None else [figures.learning_figure(curves, arms)]
-    panels = land.panels if land else ()
     return {
         "curves": [Plot(id="figure-curves", title="", figure=figure) for figure in learned],
         "tuned": [
             Plot(
                 id=f"figure-tuned-{place}",
                 title=panel.arm,
-                figure=figures.panel_figure(land, panel, arms),
+                figure=figures.panel_figure(panel, metric, arms),
             )
             for place, panel in enumerate(panels)
-            if land is not None
         ],
     }
 

@@ -145,8 +145,9 @@ def _answer(stored: StoredStudy, answer: Answer) -> str:
 
 
 def _winner(study: Study, verdict: Verdict, trial: Trial) -> str:
-    first, others = closest(verdict), len(verdict.comparisons)
-    whom = f"{first.rival}'s" if others == 1 else f"all {others} rivals', the closest {first.rival}'s"
+    first, rivals = closest(verdict), len(verdict.comparisons)
+    others = "both others" if rivals == 2 else f"all {rivals} others"
+    whom = f"{first.rival}'s" if rivals == 1 else f"{others}, the closest ({first.rival}'s)"
     return (
         f"Train with {_with(trial)}: its {_value(study, verdict, trial.arm)} beats {whom}"
         f" by {_lead(verdict, first)}, {scope(trial.config, study.budget.tokens)}."

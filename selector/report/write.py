@@ -66,19 +66,24 @@ def write_report(stored: StoredStudy, reports: Path) -> ReportPaths:
         recommendation=content,
         sentence=answer_sentence(stored, found),
     )
-    write_whole(paths.trials, _csv(tables.results))
-    write_whole(paths.curves, _csv(tables.curves))
+    _write(paths.trials, _csv(tables.results))
+    _write(paths.curves, _csv(tables.curves))
     if text:
-        write_whole(configuration, text)
+        _write(configuration, text)
     else:
         configuration.unlink(missing_ok=True)
     html = page(stored, found, content, tables, text, configuration.as_posix())
-    write_whole(paths.page, html)
-    write_whole(
+    _write(paths.page, html)
+    _write(
         paths.recommendation_file,
         json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n",
     )
     return paths
+
+
+def _write(path: Path, text: str) -> None:
+    """An error text may hold half a character, which no encoding has: it becomes a `?`."""
+    write_whole(path, text.encode(errors="replace").decode())
 
 
 def _csv(table: pandas.DataFrame) -> str:

@@ -135,8 +135,7 @@ def _wanted(composed: ComposedStudy, arm: ComposedArm, mistakes: Mistakes) -> di
     tune = composed.root["tune"]
     if tune == "auto":
         group = "optimizer" if _uses_optimizer(arm) else "objective"
-        closed = {*composed.fixed, *arm.compared, *composed.ranges}
-        own = [key for key in arm.spaces if key.startswith(f"{group}.") and key not in closed]
+        own = [key for key in arm.spaces if key.startswith(f"{group}.")]
         count = next((n for below, n in _AUTO_KEYS if composed.budget.trials < below), len(own))
         return {key: arm.spaces[key] for key in own[:count]}
     if isinstance(tune, Mapping):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from selector.config import limits
 from selector.config.decode import Mistakes, dataclass_from, run_config, technique
 from selector.config.identity import config_fingerprint, plain
 from selector.config.schema import Budget, Launch, RunConfig, Technique, Track, Value
@@ -35,6 +36,10 @@ class Margin:
     """In units of the metric (nats per token for the losses)."""
     share: float
     """Of the first arm's value."""
+
+    def __post_init__(self) -> None:
+        """Refuse negative margins."""
+        limits.refuse(vars(self))
 
 
 @dataclass(frozen=True, kw_only=True)

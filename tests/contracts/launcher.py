@@ -66,7 +66,7 @@ class LauncherContract:
     def test_a_run_without_room_is_refused_and_nothing_is_lost(self, launcher: Launcher) -> None:
         keys = {f"run{index}" for index in range(launcher.room())}
         for key in keys:
-            launcher.submit(function_run(key, "slow_start", seconds=1.0))
+            launcher.submit(function_run(key, "slow_start", seconds=0.3))
         with pytest.raises(ValueError, match="no room"):
             launcher.submit(function_run("too many", "learns"))
         assert {event.key for event in drain(launcher, keys)} == keys

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import statistics
 import time
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,15 +15,26 @@ from selector.track.run import Outcome
 from selector.track.tracker import Tracker
 from tests.track.examples import origin, result, run
 
-#: Longest time that a call may hold its caller; with room for a busy machine.
-CALL_SECONDS = 0.05
+#: A call holds its caller no longer than the first; one that the machine interrupts, the second.
+CALL_SECONDS, INTERRUPTED_CALL_SECONDS = 0.05, 0.5
 
 Mirrored = dict[tuple[str, int], float]
 
 
+def assert_none_holds_its_caller(calls: Iterable[Callable[[], None]]) -> None:
+    """Make each call and look at the clock."""
+    seconds = []
+    for call in calls:
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    assert statistics.quantiles(seconds, n=20)[-1] < CALL_SECONDS  # 19 of 20 calls
+    assert max(seconds) < INTERRUPTED_CALL_SECONDS
+
+
 @pytest.mark.timeout(60)
 class TrackerContract:
-    """Properties of any tracker; `mirrored` reads back what it holds, None for one without memory."""
+    """Properties of any tracker; `mirrored` reads back what it holds, None for a null one."""
 
     @pytest.fixture
     def tracker(self) -> Tracker:
@@ -76,17 +90,14 @@ class TrackerContract:
 
     def test_no_call_holds_its_caller(self, tracker: Tracker, tmp_path: Path) -> None:
         (tmp_path / "index.html").write_text("<p>report</p>")
-        longest = 0.0
-        for call in (
-            lambda: tracker.started(run("a"), origin("quick")),
-            *(lambda step=step: tracker.reported("a", step, {"loss": 1.0}) for step in range(200)),
-            lambda: tracker.ended("a", result()),
-            lambda: tracker.artifacts("quick", [tmp_path / "index.html"]),
-        ):
-            start = time.perf_counter()
-            call()
-            longest = max(longest, time.perf_counter() - start)
-        assert longest < CALL_SECONDS
+        assert_none_holds_its_caller(
+            [
+                lambda: tracker.started(run("a"), origin("quick")),
+                *(partial(tracker.reported, "a", step, {"loss": 1.0}) for step in range(200)),
+                lambda: tracker.ended("a", result()),
+                lambda: tracker.artifacts("quick", [tmp_path / "index.html"]),
+            ]
+        )
         assert tracker.close(30) == ""
 
     def test_it_can_be_closed_twice_and_without_work(self, tracker: Tracker) -> None:

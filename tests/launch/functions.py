@@ -88,7 +88,7 @@ def reports_process(config: RunConfig, run: Any) -> None:
         process=os.getpid(),
         threads=torch.get_num_threads(),
         parent_threads=len(list(Path(f"/proc/{os.getppid()}/task").iterdir())),
-        unexpected_path="PYTHONPATH" in os.environ,
+        path_kept=os.environ.get("PYTHONPATH") == "the user's own",
     )
 
 

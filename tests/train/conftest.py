@@ -126,6 +126,6 @@ class Recorder:
 
 
 @pytest.fixture
-def recorder() -> Callable[..., Recorder]:
-    """Make a `Recorder`."""
+def recorder() -> type[Recorder]:
+    """The class: a test makes the recorders it needs."""
     return Recorder

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 _EPSILON = 1e-5  # of the layer norm: torch's and GPT-2's
+_QK_EPSILON = 1e-6  # said, because torch's default depends on its version and the arithmetic
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -60,6 +61,6 @@ def causal_attention(qkv: Tensor, sequences: int, heads: int, *, qk_norm: bool) 
         for part in qkv.view(sequences, -1, 3, heads, width // heads).unbind(2)
     )
     if qk_norm:
-        query, key = (F.rms_norm(part, part.shape[-1:]) for part in (query, key))
+        query, key = (F.rms_norm(part, part.shape[-1:], eps=_QK_EPSILON) for part in (query, key))
     mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
     return mixed.transpose(1, 2).reshape(*qkv.shape[:-1], width)

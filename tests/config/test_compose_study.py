@@ -1,0 +1,233 @@
+"""Study file + overrides -> arms: the order in which values win, and every mistake at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from selector.config.locations import study_file, study_names
+from selector.config.study import compose_study
+from selector.errors import ConfigError
+from selector.study.arms import resolve
+
+
+def compose(*overrides: str, study: str = "quickstart"):
+    return compose_study(study_file(study), list(overrides))
+
+
+def refused(*overrides: str, study: str = "quickstart") -> str:
+    with pytest.raises(ConfigError) as caught:
+        resolve(compose(*overrides, study=study))
+    return str(caught.value)
+
+
+def spaces(*overrides: str, study: str = "quickstart"):
+    resolved = resolve(compose(*overrides, study=study))
+    return {arm.name: {k: str(d) for k, d in arm.space.dimensions.items()} for arm in resolved.arms}
+
+
+def write_study(folder, text: str):
+    path = folder / "my_study.yaml"
+    path.write_text("defaults: [selector_study, override model: pico, _self_]\n" + text)
+    return str(path)
+
+
+@pytest.mark.parametrize("name", study_names())
+def test_every_shipped_study_composes(name):
+    overrides = ["data.paths=[input.txt]"] if "shakespeare" in name else []
+    study = resolve(compose(*overrides, study=name))
+    assert study.name == name
+    assert study.question.endswith("?")
+    assert len(study.arms) >= 2
+
+
+def test_commas_compare_plain_values_fix_intervals_tune():
+    names = [arm.name for arm in compose("optimizer=adamw,lion", "model.qk_norm=false,true").arms]
+    assert names == [
+        "adamw, qk_norm=false",
+        "adamw, qk_norm=true",
+        "lion, qk_norm=false",
+        "lion, qk_norm=true",
+    ]
+    fixed = compose("optimizer=sgd", "batch.micro_batch=4")
+    assert [arm.name for arm in fixed.arms] == ["baseline"]
+    assert fixed.arms[0].config.optimizer.name == "sgd"
+    assert fixed.arms[0].config.batch.micro_batch == 4
+    tuned = spaces("optimizer=adamw", "optimizer.lr=tag(log,interval(1e-4,1e-2))")
+    assert tuned == {"baseline": {"optimizer.lr": "0.0001 to 0.01, log"}}
+
+
+def test_an_untagged_interval_keeps_the_scale_of_its_key():
+    assert spaces("optimizer=adamw", "optimizer.lr=interval(1e-3,1e-2)") == {
+        "baseline": {"optimizer.lr": "0.001 to 0.01, log"}
+    }
+    assert spaces("optimizer=adamw", "model.depth=range(1,5,2)")["baseline"]["model.depth"] == (
+        "1 to 5, step 2"
+    )
+
+
+def test_a_range_applies_to_the_arms_that_have_the_key():
+    found = spaces("optimizer=adamw,muon", "optimizer.aux_lr_ratio=interval(0.1,0.5)")
+    assert "optimizer.aux_lr_ratio" not in found["adamw"]
+    assert "optimizer.aux_lr_ratio" in found["muon"]
+
+
+def test_what_is_compared_or_fixed_is_not_tuned():
+    assert spaces("optimizer=adamw", "optimizer.lr=0.01") == {"baseline": {}}
+    compared = spaces("optimizer=adamw", "optimizer.lr=0.01,0.001")
+    assert all("optimizer.lr" not in space for space in compared.values())
+
+
+def test_a_fixed_learning_rate_is_said():
+    notes = resolve(compose("optimizer.lr=0.01")).notes
+    assert any("learning rate is fixed at 0.01" in note for note in notes)
+
+
+def test_auto_opens_more_keys_with_more_trials():
+    opened = [len(spaces("optimizer=muon", f"budget.trials={n}")["baseline"]) for n in (9, 10, 25)]
+    assert opened == [1, 2, 4]
+
+
+def test_auto_stays_as_it_was_stored():
+    stored = resolve(compose())
+    grown = resolve(compose("budget.trials=30"), stored)
+    assert [arm.space for arm in grown.arms] == [arm.space for arm in stored.arms]
+
+
+def test_the_command_line_wins_over_set_and_set_over_the_group(tmp_path):
+    path = write_study(tmp_path, "name: mine\nset: {optimizer.beta2: 0.9, batch.context: 32}\n")
+    study = compose(study=path)
+    assert study.arms[0].config.optimizer["beta2"] == 0.9
+    assert study.arms[0].config.batch.context == 32
+    assert compose("batch.context=16", study=path).arms[0].config.batch.context == 16
+
+
+def test_a_setting_is_dropped_and_named_where_a_new_option_lacks_it(tmp_path):
+    path = write_study(tmp_path, "name: mine\nset: {optimizer.beta2: 0.9}\n")
+    study = compose("optimizer=adamw,sgd", study=path)
+    assert study.arms[0].config.optimizer["beta2"] == 0.9
+    assert study.notes == (
+        "set: optimizer.beta2=0.9 is dropped for sgd, which has no such key",
+    )
+
+
+def test_integral_floats_are_integers():
+    assert compose("budget.tokens=2e6").budget.tokens == 2_000_000
+
+
+def test_explicit_arms(tmp_path):
+    path = write_study(
+        tmp_path, "name: mine\narms:\n- {optimizer: adamw, optimizer.lr: 0.001}\n- {optimizer: sgd}\n"
+    )
+    study = resolve(compose(study=path))
+    assert [arm.name for arm in study.arms] == ["adamw, lr=0.001", "sgd"]
+    assert not study.arms[0].space.dimensions
+    assert study.arms[1].space.dimensions
+
+
+def test_groups_beside_the_study_are_found(tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "tiny.yaml").write_text("defaults: [pico, _self_]\nname: tiny\ndepth: 1\n")
+    path = write_study(tmp_path, "name: mine\n")
+    assert compose("model=tiny", study=path).arms[0].config.model.depth == 1
+
+
+@pytest.mark.parametrize("folder", ["with space", "comma,bracket[1]", "quote's", "uml=äut"])
+def test_folders_with_odd_names(tmp_path, folder):
+    (tmp_path / folder).mkdir()
+    assert compose(study=write_study(tmp_path / folder, "name: mine\n")).root["name"] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("optimizer=adamww", "optimizer: unknown option 'adamww'; known: adam, adamw"),
+        ("optimizer=adamw,muonn", "did you mean 'muon'?"),
+        ("optimizer.lrr=0.1", "no such key: unknown key 'lrr'; known: lr"),
+        ("budget.trails=3", "did you mean 'trials'?"),
+        ("budgett=small", "unknown key 'budgett'"),
+        ("optimizer.lr=abc", "optimizer.lr: expected a number, got 'abc'"),
+        ("optimizer.lr=nan", "optimizer.lr: expected a finite number above 0, got nan"),
+        ("optimizer.lr=inf", "got inf"),
+        ("optimizer.lr=-1", "got -1"),
+        ("budget.trials=lots", "budget.trials: expected int, got 'lots'"),
+        ("budget.trials=0", "budget.trials: expected a finite number from 1, got 0"),
+        ("budget.trials=1.5", "budget.trials: expected int, got 1.5"),
+        ("regularization.dropout=1.0", "expected a number from 0 to below 1, got 1.0"),
+        ("regularization.dropout=true", "regularization.dropout: expected float, got True"),
+        ("model.width=63", "width: 63 is not a multiple of heads"),
+        ("model.activation=swish", "expected gelu or relu or relu2, got 'swish'"),
+        ("optimizer.lr=interval(1e-2,1e-4)", "expected low below high, got low=0.01, high=0.0001"),
+        ("optimizer.lr=tag(log,interval(0,1))", "expected a finite number above 0, got 0"),
+        ("optimizer.lr=tag(wide,interval(1e-4,1))", "unknown tag"),
+        ("optimizer.lr=glob(*)", "glob is not offered"),
+        ("optimizer.lr=shuffle(1,2)", "expected plain values between the commas"),
+        ("optimizer.lr=0.1,interval(1e-3,1e-2)", "expected plain values between the commas"),
+        ("optimizer=interval(0,1)", "name options with commas"),
+        ("momentum=interval(0.1,0.9)", "momentum"),
+        ("optimizer.nope=interval(0,1)", "no arm has this key"),
+        ("optimizer.lr", "cannot be read as KEY=VALUE"),
+        ("optimizer.lr=[1", "cannot be read as KEY=VALUE"),
+        ("~optimizer", "neither added nor deleted"),
+        ("+optimizer.new=1", "neither added nor deleted"),
+        ("hydra.run.dir=/tmp/x", "expected a key of the study"),
+        ("budget=small,smoke", "belongs to the whole study"),
+        ("seed=1,2", "one value for the whole study"),
+        ("seed=-1", "seed: expected a whole number from 0"),
+        ("compare={optimizer:[sgd]}", "given in the study file"),
+        ("tune=[nothing]", "unknown group or key with a space 'nothing'"),
+        ("tune=7", "tune: expected auto"),
+        ("optimizer.lr=${oc.env:HOME}", "expected a value or ${another.key}"),
+        ("launcher.workers=0", "launcher.workers"),
+        ("compute.device=abacus", "expected auto, cpu, cuda"),
+        ("data=text", "data.paths: must be given"),
+        ("sampler=grid", "a grid over a range needs `grid: N` or `step`"),
+        ("margin.absolute=-1", "margin.absolute: expected a finite number from 0"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_named(override, expected):
+    assert expected in refused(override)
+
+
+def test_all_mistakes_are_listed_at_once():
+    text = refused("optimizer=nope", "model=nada", "regularization.dropout=glob(x)")
+    assert text.count("\n") == 2
+
+
+def test_typed_mistakes_are_listed_at_once():
+    text = refused("budget.trials=lots", "batch.context=-1", "optimizer.lr=nan")
+    assert {"budget.trials", "batch.context", "optimizer.lr"} <= {
+        line.partition(":")[0] for line in text.splitlines()
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("name: mine\nbudget: {trials: 40}\n", "a study chooses options under `defaults:`"),
+        ("name: mine\nquestoin: x\n", "did you mean 'question'?"),
+        ("question: x\n", "name: must be given"),
+        ("name: mine\ncompare: {optimizer: [adamw, nope]}\n", "unknown option 'nope'"),
+        ("name: mine\ncompare: {optimizer: adamw}\n", "expected a list of options"),
+        ("name: mine\ncompare: {regularization.dropout: [0, 0]}\n", "expected different values"),
+        ("name: mine\ncompare: {optimiser: [adamw]}\n", "unknown group or key 'optimiser'"),
+        ("name: mine\nset: {optimizer.nope: 1}\n", "set.optimizer.nope"),
+        ("name: mine\ntune: {optimizer.lr: {low: 1, high: 0.1}}\n", "expected low below high"),
+        ("name: mine\ntune: {optimizer.lr: {lo: 1}}\n", "expected a range of low, high"),
+        ("name: [unclosed\n", "not a YAML file"),
+    ],
+)
+def test_mistakes_in_a_study_file(tmp_path, text, expected):
+    assert expected in refused(study=write_study(tmp_path, text))
+
+
+def test_too_many_arms_are_refused_unless_told():
+    overrides = [f"regularization.dropout={','.join(str(n / 100) for n in range(25))}"]
+    overrides.append("optimizer=adamw")
+    assert "25 arms" in refused(*overrides)
+    assert len(compose(*overrides, "max_arms=25").arms) == 25
+
+
+@pytest.mark.parametrize("study", ["nope", "./nope.yaml", "conf", "../quickstart"])
+def test_unknown_studies(study):
+    with pytest.raises(ConfigError, match="unknown study|no such study file"):
+        study_file(study)

@@ -1,0 +1,47 @@
+"""Evaluation: the mean over all windows, without dropout, and the metrics that follow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from selector.config.schema import RunConfig
+from selector.train.bank import Bank
+from selector.train.evaluate import described, intermediate_tokens, mean_loss
+
+
+def test_the_mean_over_windows_does_not_depend_on_how_they_are_cut(
+    configure: Callable[..., RunConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configure(regularization={"dropout": 0.5, "label_smoothing": 0.2})
+    bank = Bank(config, 2, torch.device("cpu"))
+    bank.enter(1, config, seed=3, steps=5)
+    windows = torch.randint(0, 256, (7, 17), generator=torch.Generator().manual_seed(0))
+    logits = bank.model.forward(bank.weights(1), windows[None, :, :-1], config.model)
+    expected = float(F.cross_entropy(logits, windows[:, 1:].flatten()))
+    for tokens in (16, 64, 4096):
+        monkeypatch.setattr("selector.train.evaluate._TOKENS_AT_ONCE", tokens)
+        assert mean_loss(bank, 1, windows.numpy()) == pytest.approx(expected, rel=1e-5)
+
+
+def test_metrics_of_a_loss() -> None:
+    found = described("validation", math.log(256))
+    assert found == pytest.approx(
+        {
+            "validation/loss": math.log(256),
+            "validation/bits_per_byte": 8.0,
+            "validation/perplexity": 256.0,
+        }
+    )
+    assert math.isfinite(described("test", 1e6)["test/perplexity"])
+
+
+def test_intermediate_evaluations_cost_at_most_a_tenth_of_training() -> None:
+    assert intermediate_tokens(131_072, 10, 10**9) == 131_072
+    some = intermediate_tokens(131_072, 10, 1_000_000)
+    assert 9 * some / 3 == pytest.approx(100_000, rel=1e-3)
+    assert intermediate_tokens(131_072, 1, 1_000_000) == 131_072
