@@ -17,8 +17,8 @@ from time import perf_counter
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from selector.config.schema import (
     Batch,
@@ -58,9 +58,10 @@ class Block(nn.Module):
             part.view(sequences, length, self.heads, width // self.heads).transpose(1, 2)
             for part in self.qkv(self.attention_norm(x)).split(width, dim=2)
         )
-        mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+        mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
         x = x + self.attention_out(mixed.transpose(1, 2).reshape(sequences, length, width))
-        return x + self.mlp_out(F.gelu(self.mlp_in(self.mlp_norm(x))))
+        out: Tensor = x + self.mlp_out(functional.gelu(self.mlp_in(self.mlp_norm(x))))
+        return out
 
 
 class PlainGPT(nn.Module):
@@ -71,9 +72,7 @@ class PlainGPT(nn.Module):
         model = config.model
         self.token_embedding = nn.Embedding(config.data.vocabulary, model.width)
         self.position_embedding = nn.Embedding(config.batch.context, model.width)
-        self.blocks = nn.ModuleList(
-            Block(model.width, model.heads) for _ in range(model.depth)
-        )
+        self.blocks = nn.ModuleList(Block(model.width, model.heads) for _ in range(model.depth))
         self.final_norm = nn.LayerNorm(model.width)
 
     def forward(self, tokens: Tensor) -> Tensor:
@@ -82,7 +81,7 @@ class PlainGPT(nn.Module):
         x = self.token_embedding(tokens) + self.position_embedding(positions)
         for block in self.blocks:
             x = block(x)
-        return F.linear(self.final_norm(x), self.token_embedding.weight)
+        return functional.linear(self.final_norm(x), self.token_embedding.weight)
 
 
 class Plain:
@@ -109,9 +108,9 @@ class Plain:
     def step(self, windows: Tensor) -> Tensor:
         """One step on [sequences, context + 1]; the loss."""
         logits = self.model(windows[:, :-1])
-        loss = F.cross_entropy(logits.flatten(0, 1), windows[:, 1:].flatten())
+        loss = functional.cross_entropy(logits.flatten(0, 1), windows[:, 1:].flatten())
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
         self.optimizer.step()
         return loss.detach()

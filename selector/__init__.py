@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas
 
-    from selector.report.write import WrittenReport
+    from selector.report.write import ReportPaths
     from selector.study.agenda import Agenda
     from selector.study.plan import Plan
 
@@ -43,10 +43,8 @@ def run(
         InputError: every mistake in the study, the overrides or the data.
         Interrupted: a signal came; calling it again goes on.
     """
-    from selector.report.results import results as table
-
-    written, _ = run_and_report(study, overrides, runs=Path(runs), reports=Path(reports))
-    return table(written.stored)
+    paths, _ = run_and_report(study, overrides, runs=Path(runs), reports=Path(reports))
+    return results(paths.recommendation["study"], runs=runs)
 
 
 def plan(study: str, overrides: Sequence[str] = (), *, runs: str | Path = "runs") -> Plan:
@@ -59,7 +57,7 @@ def plan(study: str, overrides: Sequence[str] = (), *, runs: str | Path = "runs"
 
 def report(
     study: str, *, runs: str | Path = "runs", reports: str | Path = "reports"
-) -> WrittenReport:
+) -> ReportPaths:
     """Write the report of a stored study, at any moment; an unfinished study says so."""
     from selector.report.write import write_report
     from selector.study.stored import open_study
@@ -82,7 +80,7 @@ def run_and_report(
     runs: Path,
     reports: Path,
     on_progress: Callable[[Agenda], None] = lambda agenda: None,
-) -> tuple[WrittenReport, str]:
+) -> tuple[ReportPaths, str]:
     """What `run` does, for callers that show it: the report, and what the tracker has to say."""
     from selector.errors import Interrupted
     from selector.report.write import write_report

@@ -129,9 +129,7 @@ def _row(stored: StoredStudy, answer: Answer, name: str, runs: Sequence[StoredRu
 
 
 def _values(runs: Sequence[StoredRun]) -> list[float]:
-    return [
-        item.result.value for item in runs if item.result and item.result.value is not None
-    ]
+    return [item.result.value for item in runs if item.result and item.result.value is not None]
 
 
 def _failures(runs: Sequence[StoredRun]) -> dict[str, int]:

@@ -69,8 +69,8 @@ def how_it_was_run(provenance: Mapping[str, Any]) -> list[FactLine]:
         "Data": data and f"{data}, fingerprint {fingerprint or 'not recorded'}",
         "Length of a run": f"{size(provenance['tokens_per_run'])} tokens",
         "Sampler": f"{sampler['name']}" + (f" ({values})" if values else ""),
-        "Budget": f"{budget['name']}: {budget['trials']} trials × {budget['replicates']}"
-        f" sub-searches, {budget['verdict_seeds']} verdict seeds each",
+        "Budget": f"{budget['name']}: {budget['trials']} trials × {provenance['sub_searches']}"
+        f" sub-searches an arm, {provenance['verdict_seeds']} verdict seeds each",
         "Runs": f"{runs['over']} of {runs['planned']} over",
         "Training time": f"{duration(provenance['seconds'])}, all runs together",
         "Training tokens": f"{size(provenance['tokens'])}, all runs together",
@@ -78,9 +78,7 @@ def how_it_was_run(provenance: Mapping[str, Any]) -> list[FactLine]:
         "Ended": provenance.get("ended"),
         **{name: ", ".join(map(str, found)) for name, found in provenance["facts"].items()},
         "Study seed": str(provenance["study_seed"]),
-        **{
-            f"Seeds, {stage}": _seeds(seeds) for stage, seeds in provenance["seeds"].items()
-        },
+        **{f"Seeds, {stage}": _seeds(seeds) for stage, seeds in provenance["seeds"].items()},
         "Report written by": f"selector {provenance['selector']}",
     }
     return [FactLine(name=_title(name), value=value) for name, value in lines.items() if value]

@@ -19,8 +19,9 @@ from selector.report.learning import Learning
 Figure = dict[str, Any]
 
 # Okabe and Ito's palette for all kinds of colour vision (jfly.uni-koeln.de/color), without its
-# black and yellow, which one of the two backgrounds swallows; two hues are a little darker.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#c98f00")
+# black and yellow, which one of the two backgrounds swallows; the blue is
+# lighter, the orange darker.
+COLOURS = ("#1b84c4", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#c98f00")
 _FAILED = "#808080"
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _SYMBOLS = ("circle", "square", "diamond", "pentagon")

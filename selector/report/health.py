@@ -6,7 +6,7 @@ import math
 import shlex
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from selector.config.limits import mistake
@@ -41,12 +41,14 @@ class Finding:
     """A command; empty where none helps by itself."""
 
 
-def findings(stored: StoredStudy, answer: Answer, rows: list[ArmRow]) -> list[Finding]:
+def findings(stored: StoredStudy, answer: Answer, rows: Sequence[ArmRow]) -> list[Finding]:
     """What every check finds, in the order of CHECKS."""
     return [found for check in CHECKS for found in check(stored, answer, rows)]
 
 
-def best_at_edge(stored: StoredStudy, answer: Answer, rows: list[ArmRow]) -> Iterator[Finding]:
+def best_at_edge(
+    stored: StoredStudy, answer: Answer, rows: Sequence[ArmRow] = ()
+) -> Iterator[Finding]:
     """At least half of an arm's best settings lie in the outer twentieth of a range."""
     study = stored.study
     for arm in study.arms:
@@ -67,11 +69,13 @@ def best_at_edge(stored: StoredStudy, answer: Answer, rows: list[ArmRow]) -> Ite
                 arm=arm.name,
                 text=f"{count} of {len(own)} best settings lie at the {side} end of the range of"
                 f" {key} ({low} to {high}): the best may lie outside",
-                remedy=_again(study, _scoped(study, arm, key) + [f"{key}={wider}"], "wider"),
+                remedy=_again(study, [*_scoped(study, arm, key), f"{key}={wider}"], "wider"),
             )
 
 
-def too_few_trials(stored: StoredStudy, answer: Answer, rows: list[ArmRow]) -> Iterator[Finding]:
+def too_few_trials(
+    stored: StoredStudy, answer: Answer, rows: Sequence[ArmRow]
+) -> Iterator[Finding]:
     """A sub-search completed fewer trials than its number of tuned keys asks for."""
     study = stored.study
     if study.sampler.name == "grid":
@@ -93,7 +97,7 @@ def too_few_trials(stored: StoredStudy, answer: Answer, rows: list[ArmRow]) -> I
         )
 
 
-def many_failures(stored: StoredStudy, answer: Answer, rows: list[ArmRow]) -> Iterator[Finding]:
+def many_failures(stored: StoredStudy, answer: Answer, rows: Sequence[ArmRow]) -> Iterator[Finding]:
     """More than a quarter of an arm's explore runs failed."""
     for arm, row in zip(stored.study.arms, rows, strict=True):
         kinds = Counter(
@@ -119,7 +123,9 @@ def many_failures(stored: StoredStudy, answer: Answer, rows: list[ArmRow]) -> It
         )
 
 
-def still_improving(stored: StoredStudy, answer: Answer, rows: list[ArmRow]) -> Iterator[Finding]:
+def still_improving(
+    stored: StoredStudy, answer: Answer, rows: Sequence[ArmRow]
+) -> Iterator[Finding]:
     """The last quarter of the finalists' runs still brought clearly more than the margin."""
     study = stored.study
     if answer.verdict is None:
@@ -142,7 +148,9 @@ def still_improving(stored: StoredStudy, answer: Answer, rows: list[ArmRow]) -> 
         )
 
 
-def unequal_budgets(stored: StoredStudy, answer: Answer, rows: list[ArmRow]) -> Iterator[Finding]:
+def unequal_budgets(
+    stored: StoredStudy, answer: Answer, rows: Sequence[ArmRow]
+) -> Iterator[Finding]:
     """Some arms tried clearly fewer settings than others."""
     study = stored.study
     fewest = min(rows, key=lambda row: row.trials)
@@ -157,7 +165,7 @@ def unequal_budgets(stored: StoredStudy, answer: Answer, rows: list[ArmRow]) -> 
         )
 
 
-def untuned_rate(stored: StoredStudy, answer: Answer, rows: list[ArmRow]) -> Iterator[Finding]:
+def untuned_rate(stored: StoredStudy, answer: Answer, rows: Sequence[ArmRow]) -> Iterator[Finding]:
     """The learning rate was not tuned: an arm may lose at somebody else's rate."""
     key = "optimizer.lr"
     for arm in stored.study.arms:
@@ -177,7 +185,7 @@ def untuned_rate(stored: StoredStudy, answer: Answer, rows: list[ArmRow]) -> Ite
         )
 
 
-Check = Callable[[StoredStudy, Answer, list[ArmRow]], Iterator[Finding]]
+Check = Callable[[StoredStudy, Answer, Sequence[ArmRow]], Iterator[Finding]]
 CHECKS: tuple[Check, ...] = (
     best_at_edge,
     too_few_trials,

@@ -63,8 +63,7 @@ def landscape(study: Study, answer: Answer, results: pandas.DataFrame) -> tuple[
                 ["value", "trial"], ascending=[study.minimize, True], na_position="last"
             )
             panels += [
-                _panel(arm, key, rows, view, finalists, recommended)
-                for key in arm.space.dimensions
+                _panel(arm, key, rows, view, finalists, recommended) for key in arm.space.dimensions
             ]
     return tuple(panels[:_MOST_PANELS])
 

@@ -98,9 +98,7 @@ def _curve(arm: str, rows: pandas.DataFrame, axis: str, column: str) -> Curve | 
 
 def _view(curves: list[Curve], minimize: bool) -> tuple[float, float]:
     longest = max(curve.x[-1] for curve in curves)
-    early = [
-        float(numpy.interp(_FIRST_SHARE * longest, curve.x, curve.median)) for curve in curves
-    ]
+    early = [float(numpy.interp(_FIRST_SHARE * longest, curve.x, curve.median)) for curve in curves]
     if minimize:
         return min(min(curve.low) for curve in curves), max(early)
     return max(max(curve.high) for curve in curves), min(early)

@@ -8,9 +8,7 @@
     const colour = (name) => style.getPropertyValue(name).trim();
     const axis = {
       gridcolor: colour("--grid"), linecolor: colour("--line"), tickcolor: colour("--line"),
-      minor: { tickcolor: colour("--line") },
     };
-    const merged = (own) => ({ ...own, ...axis, minor: { ...(own.minor || {}), ...axis.minor } });
     return {
       ...layout,
       font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: colour("--quiet") },
@@ -19,7 +17,7 @@
         ...layout.hoverlabel, bgcolor: colour("--card"), bordercolor: colour("--line"),
         font: { color: colour("--ink") },
       },
-      xaxis: merged(layout.xaxis), yaxis: merged(layout.yaxis),
+      xaxis: { ...layout.xaxis, ...axis }, yaxis: { ...layout.yaxis, ...axis },
     };
   }
 

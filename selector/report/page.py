@@ -21,12 +21,14 @@ from markupsafe import Markup, escape
 from selector.report import figures
 from selector.report.effort import effort
 from selector.report.facts import failed_runs, how_it_was_run
-from selector.report.landscape import Panel, landscape
-from selector.report.learning import Learning, learning
+from selector.report.landscape import landscape
+from selector.report.learning import learning
+from selector.report.recommendation import caveats, reasons
 from selector.report.screens import arm_table, command_list, rivals, settings_table
 from selector.report.words import HEADLINES, answer_sentence, settle
 from selector.study.answer import Answer
 from selector.study.stored import StoredStudy
+from selector.study.study import Study
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,42 +58,30 @@ def page(
 ) -> str:
     """The page's HTML; `configuration` is the text of recommended.yaml, which lies at `path`."""
     study, verdict = stored.study, answer.verdict
-    arms = [arm.name for arm in study.arms]
-    curves = learning(study, answer, tables.curves)
-    tuning = effort(study, tables.results)
-    land = landscape(study, answer, tables.results)
-    plots = _plots(arms, study.metric, curves, land)
-    effort_plot = (
-        Plot(id="figure-effort", title="", figure=figures.effort_figure(tuning, study.metric, arms))
-        if tuning
-        else None
-    )
-    shown = [*plots["curves"], *([effort_plot] if effort_plot else []), *plots["tuned"]]
-    scripts = [figures.plotly_script(), _source("page.js")] if shown else [_source("page.js")]
-    return _environment().from_string(_source("template.html")).render(
+    leads, drawn = rivals(answer), _drawn(study, answer, tables)
+    plots = [plot for group in ("learning", "effort", "tuned") for plot in drawn[f"{group}_plots"]]
+    scripts = [*([figures.plotly_script()] if plots else []), _source("page.js")]
+    template = _environment().from_string(_source("template.html"))
+    return template.render(
         policy=_policy(scripts),
-        style=Markup(_source("page.css")),  # noqa: S704 - shipped with this file
-        scripts=[Markup(text) for text in scripts],  # noqa: S704 - shipped or Plotly's own
-        figures=_json({plot.id: plot.figure for plot in shown}),
+        style=Markup(_source("page.css")),
+        scripts=[Markup(text) for text in scripts],
+        figures=_json({plot.id: plot.figure for plot in plots}),
         study=study,
         state="none" if verdict is None else verdict.state.value if verdict.state else "single",
         headline="No answer yet" if verdict is None else HEADLINES[verdict.state],
         unfinished=not answer.complete,
         sentence=answer_sentence(stored, answer),
         arms=arm_table(stored, answer),
-        rivals=rivals(answer),
+        rivals=leads,
         verdict=verdict,
         settle=settle(study, verdict) if verdict and answer.complete else "",
-        caveats=recommendation["caveats"],
+        caveats=[*caveats(stored, answer), *reasons(answer, [item.reason for item in leads])],
         recommended=answer.recommended,
         settings=settings_table(study, answer),
         commands=command_list(study, answer, path),
         configuration=configuration,
-        learning=curves,
-        learning_plots=plots["curves"],
-        effort_plot=effort_plot,
-        tuned_plots=plots["tuned"],
-        left_out=sum(panel.left_out for panel in land),
+        **drawn,
         failures=failed_runs(stored),
         health=recommendation["health"],
         run_facts=how_it_was_run(recommendation["provenance"]),
@@ -100,14 +90,19 @@ def page(
     )
 
 
-def _plots(
-    arms: list[str], metric: str, curves: Learning | None, panels: tuple[Panel, ...]
-) -> dict[str, list[Plot]]:
-    """The figures in the order of the page; ids are constant, whatever things are called."""
+def _drawn(study: Study, answer: Answer, tables: Tables) -> dict[str, Any]:
+    """The figures and what their captions say; ids are constant, whatever things are called."""
+    arms, metric = [arm.name for arm in study.arms], study.metric
+    curves = learning(study, answer, tables.curves)
+    tuning = effort(study, tables.results)
+    panels = landscape(study, answer, tables.results)
     learned = [] if curves is None else [figures.learning_figure(curves, arms)]
+    bought = [figures.effort_figure(tuning, metric, arms)] if tuning else []
     return {
-        "curves": [Plot(id="figure-curves", title="", figure=figure) for figure in learned],
-        "tuned": [
+        "learning_stage": curves.stage if curves else "",
+        "learning_plots": [Plot(id="figure-curves", title="", figure=item) for item in learned],
+        "effort_plots": [Plot(id="figure-effort", title="", figure=item) for item in bought],
+        "tuned_plots": [
             Plot(
                 id=f"figure-tuned-{place}",
                 title=panel.arm,
@@ -115,6 +110,7 @@ def _plots(
             )
             for place, panel in enumerate(panels)
         ],
+        "left_out": sum(panel.left_out for panel in panels),
     }
 
 
@@ -138,7 +134,7 @@ def _commands(text: str) -> Markup:
 def _json(content: Any) -> Markup:
     """JSON that cannot end the script element it stands in."""
     text = json.dumps(content, allow_nan=False, separators=(",", ":"), sort_keys=True)
-    return Markup(text.replace("<", "\\u003c"))  # noqa: S704 - no markup is left in it
+    return Markup(text.replace("<", "\\u003c"))
 
 
 def _policy(scripts: list[str]) -> str:

@@ -42,6 +42,8 @@ def provenance(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
         "seeds": _seeds(over),
         "sampler": plain(study.sampler),
         "budget": plain(study.budget),
+        "sub_searches": study.sub_searches,
+        "verdict_seeds": study.verdict_seeds,
         "spaces": {
             arm.name: {key: range_mapping(item) for key, item in arm.space.dimensions.items()}
             for arm in study.arms

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from selector import __version__
@@ -37,7 +37,7 @@ def recommendation(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
         "arms": [_arm(row) for row in rows],
         "margin": verdict.margin if verdict else None,
         "health": [vars(item) for item in findings(stored, answer, rows)],
-        "caveats": caveats(stored, answer),
+        "caveats": [*caveats(stored, answer), *reasons(answer)],
         "provenance": {"selector": __version__, **provenance(stored, answer)},
         "rerun": f"selector rerun {study.name}" if trial else None,
     }
@@ -78,9 +78,7 @@ def caveats(stored: StoredStudy, answer: Answer) -> list[str]:
     if answer.recommended is None or verdict is None:
         return found
     text = scope(answer.recommended.config, study.budget.tokens)
-    found.append(
-        f"The answer was {text}; another size, length or text may have another answer."
-    )
+    found.append(f"The answer was {text}; another size, length or text may have another answer.")
     trials = max(study.trials_in(arm) for arm in study.arms)
     if len(study.arms) > 1 and trials > 1:
         found.append(
@@ -92,7 +90,14 @@ def caveats(stored: StoredStudy, answer: Answer) -> list[str]:
             "With one sub-search per arm it compares these configurations, not the techniques:"
             " the luck of the search is not in the intervals."
         )
-    return found + [f"{reason[0].upper()}{reason[1:]}." for reason in verdict.reasons]
+    return found
+
+
+def reasons(answer: Answer, known: Collection[str] = ()) -> list[str]:
+    """Why the verdict is not clearer, without what is in `known`, each in a sentence."""
+    if answer.verdict is None:
+        return []
+    return [f"Not settled: {reason}." for reason in answer.verdict.reasons if reason not in known]
 
 
 def _recommended(trial: Trial | None) -> dict[str, Any] | None:

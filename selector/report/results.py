@@ -24,7 +24,6 @@ import pandas
 
 from selector.study.stored import StoredStudy
 from selector.track.record import StoredRun
-from selector.track.run import Trial
 
 UNFINISHED = "unfinished"
 METRIC = "metrics."
@@ -35,8 +34,7 @@ _TEXT = ("study", "arm", "stage", "fingerprint", "run_fingerprint", "outcome", "
 def results(stored: StoredStudy) -> pandas.DataFrame:
     """One row a run, in order of trial and of asking; the columns are described above."""
     runs = list(stored.record.runs())
-    fingerprints: dict[int, str] = {}
-    rows = [_row(stored.study.name, item, fingerprints) for item in runs]
+    rows = [_row(stored.study.name, item) for item in runs]
     names = [
         *("study", "arm", "trial", "sub_search", "index", "stage", "seed", "tokens"),
         *("fingerprint", "run_fingerprint", "outcome", "value", "seconds", "steps"),
@@ -67,7 +65,8 @@ def curves(stored: StoredStudy) -> pandas.DataFrame:
         }
         for point in stored.record.curve(item.run.key):
             step = int(point.pop("step"))
-            row = {**place, "step": step, "tokens": None if per_step is None else step * per_step}
+            tokens = None if per_step is None else step * per_step
+            row: dict[str, Any] = {**place, "step": step, "tokens": tokens}
             row |= {METRIC + name: value for name, value in point.items()}
             for name, value in row.items():
                 column = columns.setdefault(name, [])
@@ -79,7 +78,7 @@ def curves(stored: StoredStudy) -> pandas.DataFrame:
     return _typed(pandas.DataFrame(columns))
 
 
-def _row(study: str, item: StoredRun, fingerprints: dict[int, str]) -> dict[str, Any]:
+def _row(study: str, item: StoredRun) -> dict[str, Any]:
     trial, run, result = item.trial, item.run, item.result
     row: dict[str, Any] = {
         "study": study,
@@ -93,7 +92,7 @@ def _row(study: str, item: StoredRun, fingerprints: dict[int, str]) -> dict[str,
     }
     if trial:
         row |= {"trial": trial.number, "sub_search": trial.sub_search, "index": trial.index}
-        row |= {"fingerprint": _fingerprint(trial, fingerprints), **trial.values}
+        row |= {"fingerprint": _fingerprint(run.key), **trial.values}
     else:
         row["fingerprint"] = ""
     if result:
@@ -102,16 +101,14 @@ def _row(study: str, item: StoredRun, fingerprints: dict[int, str]) -> dict[str,
     return row
 
 
-def _fingerprint(trial: Trial, known: dict[int, str]) -> str:
-    if trial.number not in known:  # hashing a configuration takes longer than the rest of its row
-        known[trial.number] = trial.fingerprint
-    return known[trial.number]
+def _fingerprint(key: str) -> str:
+    """The trial's fingerprint from its folder's name: hashing the configuration takes 0.3 ms."""
+    return key.split("/")[1].partition("-")[2]
 
 
 def _typed(table: pandas.DataFrame) -> pandas.DataFrame:
     """`table` with whole numbers that may be missing, floats, and text that is never missing."""
-    kinds = {name: "Int64" for name in _INTEGERS if name in table}
-    kinds |= {name: "str" for name in _TEXT if name in table}
-    floats = [name for name in table if str(name).startswith(METRIC)]
-    kinds |= {name: "float64" for name in (*floats, "value", "seconds") if name in table}
-    return table.astype(kinds)
+    kinds = dict.fromkeys(_INTEGERS, "Int64") | dict.fromkeys(_TEXT, "str")
+    kinds |= dict.fromkeys(("value", "seconds"), "float64")
+    kinds |= {str(name): "float64" for name in table if str(name).startswith(METRIC)}
+    return table.astype({name: kind for name, kind in kinds.items() if name in table})

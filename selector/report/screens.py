@@ -83,9 +83,7 @@ def arm_table(stored: StoredStudy, answer: Answer) -> list[ArmLine]:
     places = estimate_decimals(answer.verdict) if answer.verdict else 0
     best = answer.recommended.arm if answer.recommended else ""
     ranked = sorted(rows, key=lambda row: (row.mean is None, sign * (row.mean or 0.0)))
-    return [
-        _arm(row, colour(order[row.name]), row.name == best, scale, places) for row in ranked
-    ]
+    return [_arm(row, colour(order[row.name]), row.name == best, scale, places) for row in ranked]
 
 
 def rivals(answer: Answer) -> list[RivalLine]:

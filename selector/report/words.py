@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from selector.config.schema import RunConfig, Value
 from selector.report.compare import progress
 from selector.report.digits import decimals_for, duration, interval, number, setting, size
+from selector.report.health import best_at_edge
 from selector.space.cost import parameters
 from selector.study.answer import Answer
 from selector.study.stored import StoredStudy
@@ -74,9 +75,7 @@ def estimate_decimals(verdict: Verdict) -> int:
 def lead_decimals(verdict: Verdict) -> int:
     """Decimals for every lead, in sentences and tables alike; at least those of the values."""
     known = [
-        (item.lead, item.low, item.high)
-        for item in verdict.comparisons
-        if item.low is not None
+        (item.lead, item.low, item.high) for item in verdict.comparisons if item.low is not None
     ]
     least = estimate_decimals(verdict)
     return max(least, decimals_for(known)) if known else least
@@ -108,12 +107,12 @@ def settle(study: Study, verdict: Verdict) -> str:
             f"About {needed} {units} per arm would be needed to settle a lead this small"
             f" (there are {now}): unless it matters, treat these arms as equal."
         )
-    what = f"{verdict.unit} per arm usually settles" if needed == now + 1 else (
-        f"{units} per arm usually settle"
+    what = (
+        f"{verdict.unit} per arm usually settles"
+        if needed == now + 1
+        else (f"{units} per arm usually settle")
     )
-    return (
-        f"{needed - now} more {what} a lead of this size: `{_more(study, by_seed, needed)}`."
-    )
+    return f"{needed - now} more {what} a lead of this size: `{_more(study, by_seed, needed)}`."
 
 
 def _more(study: Study, by_seed: bool, units: int) -> str:
@@ -133,7 +132,7 @@ def _answer(stored: StoredStudy, answer: Answer) -> str:
     if verdict.state is VerdictState.TIE:
         return _tie(stored, verdict, trial)
     if verdict.state is VerdictState.INSUFFICIENT:
-        return _insufficient(stored.study, verdict, trial, answer.complete)
+        return _insufficient(stored, answer, verdict, trial)
     estimate = verdict.estimates[verdict.best]
     runs = len(estimate.values)
     noise = "" if estimate.low is not None else "; one value, so its noise is not known"
@@ -170,18 +169,22 @@ def _tie(stored: StoredStudy, verdict: Verdict, trial: Trial) -> str:
     )
 
 
-def _insufficient(study: Study, verdict: Verdict, trial: Trial, complete: bool) -> str:
+def _insufficient(stored: StoredStudy, answer: Answer, verdict: Verdict, trial: Trial) -> str:
+    study = stored.study
     text = f"Not enough evidence yet: {_with(trial)} is best so far with a"
     text += f" {_value(study, verdict, trial.arm)}"
     if verdict.comparisons:
         first = closest(verdict)
         text += f", ahead of {first.rival} by {_lead(verdict, first)}"
     text += f", {scope(trial.config, study.budget.tokens)}."
-    if not complete:
+    if not answer.complete:
         return text
     if advice := settle(study, verdict):
         return f"{text} {advice}"
-    return f"{text} What stands in the way: {verdict.reasons[0]}." if verdict.reasons else text
+    text += "".join(f" What stands in the way: {reason}." for reason in verdict.reasons[:1])
+    unclear = {item.rival for item in verdict.comparisons if item.relation is Relation.UNCLEAR}
+    remedies = [item.remedy for item in best_at_edge(stored, answer) if item.arm in unclear]
+    return text + "".join(f" A wider range: `{remedy}`." for remedy in remedies[:1])
 
 
 def _without_verdict(stored: StoredStudy, answer: Answer) -> str:
@@ -203,7 +206,7 @@ def _without_verdict(stored: StoredStudy, answer: Answer) -> str:
         )
     over = [item.result.outcome for item in record.runs(Stage.EXPLORE) if item.result]
     if not over:
-        return f"No answer yet: no run is over."
+        return "No answer yet: no run is over."
     kinds = Counter(outcome for outcome in over if outcome is not Outcome.COMPLETE)
     text = ", ".join(f"{count} {kind.value}" for kind, count in kinds.items())
     return f"No answer: none of the {len(over)} runs that are over completed ({text})."

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from selector.space.space import assign
@@ -151,7 +152,23 @@ class Agenda:
         )
         self.record.finish(key, result)
         self._note(search, trial, result)
+        if run.stage == Stage.EXPLORE and search.over:
+            self._decide_finalist(search)
         return result
+
+    def _decide_finalist(self, search: SubSearch) -> None:
+        trial = search.finalist(self.study.minimize)
+        self.record.decide(
+            {
+                "decision": "finalist",
+                "at": datetime.now(UTC).isoformat(timespec="seconds"),
+                "arm": search.arm.name,
+                "sub_search": search.number,
+                "trial": trial.number if trial else None,
+                "value": search.values[trial.index] if trial else None,
+                "trials": len(search.told),
+            }
+        )
 
     def _rebuild(self) -> None:
         """Take over what the record holds: finished runs are told, unfinished ones wait."""

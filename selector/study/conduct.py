@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from selector.config.locations import study_file
+from selector.config.locations import study_file, study_names
 from selector.config.study import compose_study
 from selector.errors import InputError, StudyError
 from selector.launch import LAUNCHERS
@@ -39,11 +39,12 @@ def read_study(study: str, overrides: list[str], runs: Path) -> Study:
     Raises:
         InputError: every mistake in the study, the overrides and the data.
     """
-    composed = compose_study(study_file(study), overrides)
+    asked = _asked(study, overrides, runs)
+    composed = compose_study(study_file(asked[0]), asked[1:])
     name = check_name(str(composed.root["name"]))
     stored = Record(FolderStore(runs / name)).study()
     resolved = resolve(composed, from_mapping(stored) if stored else None)
-    return prepare_data(resolved, runs)
+    return prepare_data(replace(resolved, asked=tuple(asked)), runs)
 
 
 def conduct(
@@ -109,6 +110,19 @@ def prepare_data(study: Study, runs: Path) -> Study:
     if mistakes:
         raise InputError(list(dict.fromkeys(mistakes)))
     return replace(study, arms=tuple(arms))
+
+
+def _asked(study: str, overrides: list[str], runs: Path) -> list[str]:
+    """Study file or name, then overrides; a name under which something is stored goes on with it."""
+    stored = runs / study / "study.yaml"
+    if study in study_names() or "/" in study or not stored.is_file():
+        path = Path(study)
+        return [str(path.absolute()) if path.is_file() else study, *overrides]
+    mapping = Record(FolderStore(stored.parent)).study()
+    assert mapping is not None
+    before = from_mapping(mapping).asked
+    keys = {text.partition("=")[0] for text in overrides}
+    return [*(text for text in before if text.partition("=")[0] not in keys), *overrides]
 
 
 def _check_same_question(study: Study, record: Record, folder: Path) -> None:

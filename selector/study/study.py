@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -57,6 +58,8 @@ class Study:
     launcher: Launch
     tracker: Track
     arms: tuple[Arm, ...]
+    asked: tuple[str, ...] = ()
+    """The command line that asks it: the study file or its name, then the overrides."""
     notes: tuple[str, ...] = ()
     """What was decided or dropped while the study was composed, for people."""
 
@@ -92,6 +95,12 @@ class Study:
         """
         first = {"explore": 0, "verdict": 500}[stage]
         return self.seed * 1_000_000 + (sub_search + 1) * 1000 + first + place
+
+    def command(self, *overrides: str) -> str:
+        """The shell command that goes on with the study, with `overrides` added to its own."""
+        keys = {text.partition("=")[0] for text in overrides}
+        own = [text for text in self.asked[1:] if text.partition("=")[0] not in keys]
+        return shlex.join(["selector", "run", *self.asked[:1], *own, *overrides])
 
     def arm(self, name: str) -> Arm:
         """The arm called `name`."""
@@ -134,6 +143,7 @@ def from_mapping(mapping: Mapping[str, Any]) -> Study:
         **{key: mapping[key] for key in labels},
         **parts,
         arms=arms,
+        asked=tuple(mapping["asked"]),
         notes=tuple(mapping["notes"]),
     )
 

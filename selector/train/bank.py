@@ -64,9 +64,7 @@ class Bank:
         self.seed = torch.zeros(width, device=device, dtype=torch.int64)
         self.factors = torch.zeros(width, 1, device=device)
         """The schedule's factor for each step of each slot's run, [K, longest run]."""
-        self.regularization = {
-            name: torch.zeros(width, device=device) for name in _REGULARIZATION
-        }
+        self.regularization = {name: torch.zeros(width, device=device) for name in _REGULARIZATION}
         self._weights = self._leaves()
         self._losses: list[Tensor] = []
         self._norms: list[Tensor] = []
@@ -80,7 +78,7 @@ class Bank:
         if fuse_key(config) != self.fuse_key:
             raise ValueError(f"slot {slot}: {fuse_key(config)} does not fit in {self.fuse_key}")
         self.parameters[slot] = self._initial_row(seed)
-        self.optimizer.enter(slot, {**config.optimizer.values})
+        self.optimizer.enter(slot, config.optimizer.values)
         for name, tensor in self.regularization.items():
             tensor[slot] = getattr(config.regularization, name)
         schedule = SCHEDULES[config.schedule.name]
@@ -147,9 +145,7 @@ class Bank:
             return np.empty((0, self.width)), np.empty((0, self.width))
         both = torch.stack([torch.stack(self._losses), torch.stack(self._norms)])
         self._losses, self._norms = [], []
-        losses, norms = both.double().cpu().numpy() if both.device.type != "mps" else (
-            both.cpu().double().numpy()
-        )
+        losses, norms = both.cpu().double().numpy()
         return losses, norms
 
     def weights(self, slot: int) -> dict[str, Tensor]:
@@ -172,9 +168,7 @@ class Bank:
         )
         for parameter in drawn:
             if parameter.std:
-                views[parameter.name].normal_(
-                    parameter.mean, parameter.std, generator=generator
-                )
+                views[parameter.name].normal_(parameter.mean, parameter.std, generator=generator)
             else:
                 views[parameter.name].fill_(parameter.mean)
         return row.to(self.parameters)

@@ -22,8 +22,9 @@ def mean_loss(bank: Bank, slot: int, windows: npt.NDArray[np.int64]) -> float:
     sequences = max(1, _TOKENS_AT_ONCE // (windows.shape[1] - 1))
     total = torch.zeros((), device=bank.device)
     with torch.inference_mode():
-        for part in torch.from_numpy(windows).to(bank.device).split(sequences):
-            stacked = part.unsqueeze(0)
+        for start in range(0, len(windows), sequences):
+            part = windows[start : start + sequences]
+            stacked = torch.from_numpy(part).to(bank.device).unsqueeze(0)
             logits = bank.model.forward(weights, bank.objective.inputs(stacked), model)
             _, loss = bank.objective.losses(logits, stacked)
             total += loss[0] * len(part)

@@ -74,10 +74,10 @@ class Layout:
     def views(self, row: Tensor) -> dict[str, Tensor]:
         """Views of `row`, [..., size], as one tensor [..., *shape] for each parameter."""
         return {
-            parameter.name: row.narrow(
-                -1, self.offsets[parameter.name], parameter.size
-            ).unflatten(-1, parameter.shape)
-            for parameter in self.parameters
+            item.name: row.narrow(-1, self.offsets[item.name], item.size).view(
+                *row.shape[:-1], *item.shape
+            )
+            for item in self.parameters
         }
 
     def hidden_matrices(self) -> list[Matrices]:

@@ -8,8 +8,8 @@ what ran before.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 _MASK_31 = 2**31 - 1
 
@@ -46,7 +46,7 @@ class Dropout:
         self._slots = len(rate)
         places = torch.arange(1, 2 * layers + 1, device=seed.device) * _LAYER
         keys = _scramble(_scramble(_scramble(seed).add_(count)).unsqueeze(1) + places)
-        self._keys = (keys & _MASK_31).to(torch.int32).unflatten(1, (layers, 2))
+        self._keys = (keys & _MASK_31).to(torch.int32).view(self._slots, layers, 2)
         # A hash is uniform over the int32 numbers; below the threshold lies the share `rate`.
         threshold = (rate * 2.0**31).to(torch.int64) * 2 - 2**31
         self._threshold = threshold.to(torch.int32).unsqueeze(1)
@@ -65,7 +65,8 @@ class Dropout:
         value = (element ^ first).mul_(_SMALL[0])
         value.bitwise_xor_((value >> 15).bitwise_and_(0x1FFFF)).add_(second).mul_(_SMALL[1])
         value.bitwise_xor_((value >> 13).bitwise_and_(0x7FFFF)).mul_(_SMALL[2])
-        return value.bitwise_xor_((value >> 16).bitwise_and_(0xFFFF))
+        value.bitwise_xor_((value >> 16).bitwise_and_(0xFFFF))
+        return value
 
 
 def clip_by_norm(gradients: Tensor, largest: Tensor) -> Tensor:
@@ -76,7 +77,7 @@ def clip_by_norm(gradients: Tensor, largest: Tensor) -> Tensor:
     Returns:
         The norms before, [K].
     """
-    norm = torch.linalg.vector_norm(gradients, dim=1)
+    norm: Tensor = torch.linalg.vector_norm(gradients, dim=1)
     factor = (largest.to(norm.dtype) / (norm + 1e-6)).clamp_(max=1.0)
     gradients.mul_(torch.where(largest > 0, factor, 1.0).unsqueeze(1))
     return norm
@@ -107,5 +108,5 @@ def smoothed_cross_entropy(
 
 def cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
     """Mean cross-entropy of each slot, [K], in nats, from logits [K, n, V], targets [K, n]."""
-    losses = F.cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction="none")
+    losses = functional.cross_entropy(logits.flatten(0, -2), targets.flatten(), reduction="none")
     return losses.view(targets.shape).mean(1)

@@ -68,7 +68,7 @@ SCHEDULES: dict[str, Schedule] = {
 
 
 def _warmed(steps: int, values: Mapping[str, Any]) -> int:
-    return round(values["warmup"] * steps)
+    return round(float(values["warmup"]) * steps)
 
 
 def _rise(step: int, warmed: int) -> float:

@@ -164,9 +164,7 @@ class Builder:
         )
         rate = float(trial.values.get("optimizer.lr", surface.rate))  # type: ignore[arg-type]
         forced = self.outcome(trial, stage)
-        outcome = forced or (
-            Outcome.DIVERGED if rate > surface.cliff else Outcome.COMPLETE
-        )
+        outcome = forced or (Outcome.DIVERGED if rate > surface.cliff else Outcome.COMPLETE)
         failed = outcome is not Outcome.COMPLETE
         steps = trial.config.steps(run.tokens)
         value = surface.best + surface.curvature * math.log10(rate / surface.rate) ** 2
@@ -191,7 +189,9 @@ class Builder:
                 value=None if failed else value,
                 metrics=metrics,
                 steps=last,
-                seconds=surface.seconds * (0.3 if failed else 1.0) * self._random.uniform(0.95, 1.05),
+                seconds=surface.seconds
+                * (0.3 if failed else 1.0)
+                * self._random.uniform(0.95, 1.05),
                 error=f"loss is not finite at step {last}" if failed else "",
                 facts={
                     "device": "cpu",
@@ -206,7 +206,9 @@ class Builder:
 
 def finished(*surfaces: Surface, **changes: Any) -> Builder:
     """A study whose every run is over."""
-    own = {key: changes.pop(key) for key in ("store", "noise", "outcome", "points") if key in changes}
+    own = {
+        key: changes.pop(key) for key in ("store", "noise", "outcome", "points") if key in changes
+    }
     return Builder(study(surfaces, **changes), surfaces, **own).explore().verdict()
 
 

@@ -52,7 +52,7 @@ def one_thread() -> None:
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Data, Path]:
     """A text of made-up sentences, prepared: (data, folder)."""
     folder = tmp_path_factory.mktemp("text")
-    words = "the a cat dog sees hears chases old small red house tree and then slowly".split()
+    words = ["the", "a", "cat", "dog", "sees", "hears", "old", "red", "house", "tree", "slowly"]
     drawn = np.random.default_rng(0).choice(words, 8000)
     text = folder / "text.txt"
     text.write_text(". ".join(" ".join(drawn[at : at + 7]) for at in range(0, 8000, 7)))

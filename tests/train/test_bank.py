@@ -132,7 +132,9 @@ def test_a_diverging_neighbour_changes_nothing(
     assert torch.equal(rows[1][1], torch.zeros_like(rows[1][1])), "a slot that was left is empty"
 
 
-def test_runs_enter_and_leave_while_others_train(configure: Callable[..., RunConfig], corpus: Corpus) -> None:
+def test_runs_enter_and_leave_while_others_train(
+    configure: Callable[..., RunConfig], corpus: Corpus
+) -> None:
     config = configure(regularization={"dropout": 0.1})
     alone = Alone(config, 1, corpus)
     alone.enter(0, config, 5, steps=15)
@@ -162,7 +164,9 @@ def test_a_seed_gives_the_same_bits_again_and_another_does_not(
     assert not torch.equal(rows[0], rows[2])
 
 
-def test_accumulation_is_the_larger_batch(configure: Callable[..., RunConfig], corpus: Corpus) -> None:
+def test_accumulation_is_the_larger_batch(
+    configure: Callable[..., RunConfig], corpus: Corpus
+) -> None:
     gradients = []
     for batch in ({"micro_batch": 8, "accumulation": 1}, {"micro_batch": 2, "accumulation": 4}):
         alone = Alone(configure(batch=batch), 1, corpus)

@@ -40,7 +40,7 @@ def test_damaged_weights_are_refused(tmp_path: Path) -> None:
     checkpoint.save(tmp_path, {"a": torch.zeros(3)}, step=1)
     path = tmp_path / "checkpoint" / "weights.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(ValueError, match="expected .* bytes with sha256"):
+    with pytest.raises(ValueError, match=r"expected .* bytes with sha256"):
         checkpoint.load(tmp_path)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-import torch.nn.functional as F
+from torch.nn import functional
 
 from selector.config.schema import RunConfig
 from selector.train.bank import Bank
@@ -22,7 +22,7 @@ def test_the_mean_over_windows_does_not_depend_on_how_they_are_cut(
     bank.enter(1, config, seed=3, steps=5)
     windows = torch.randint(0, 256, (7, 17), generator=torch.Generator().manual_seed(0))
     logits = bank.model.forward(bank.weights(1), windows[None, :, :-1], config.model)
-    expected = float(F.cross_entropy(logits, windows[:, 1:].flatten()))
+    expected = float(functional.cross_entropy(logits, windows[:, 1:].flatten()))
     for tokens in (16, 64, 4096):
         monkeypatch.setattr("selector.train.evaluate._TOKENS_AT_ONCE", tokens)
         assert mean_loss(bank, 1, windows.numpy()) == pytest.approx(expected, rel=1e-5)

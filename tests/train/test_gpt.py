@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -18,7 +18,11 @@ from selector.space import cost
 from selector.train.bank import Bank
 from selector.train.model.gpt import parameters
 
-ACTIVATIONS = {"gelu": F.gelu, "relu": F.relu, "relu2": lambda x: F.relu(x) ** 2}
+ACTIVATIONS = {
+    "gelu": functional.gelu,
+    "relu": functional.relu,
+    "relu2": lambda x: functional.relu(x) ** 2,
+}
 SWITCHES: list[dict[str, Any]] = [
     {},
     {"bias": False},
@@ -88,9 +92,7 @@ def test_equals_plain_torch_in_loss_and_gradients(
 ) -> None:
     config = configure(model=switches)
     bank = Bank(config, width, torch.device("cpu"))
-    windows = torch.randint(
-        0, 256, (1, width, 4, 17), generator=torch.Generator().manual_seed(0)
-    )
+    windows = torch.randint(0, 256, (1, width, 4, 17), generator=torch.Generator().manual_seed(0))
     for slot in range(width):
         bank.enter(slot, config, seed=slot, steps=10)
     losses = bank.compute_gradients(windows)
@@ -100,7 +102,7 @@ def test_equals_plain_torch_in_loss_and_gradients(
         assert names.keys() == bank.weights(slot).keys()
         for name, weight in bank.weights(slot).items():
             names[name].data.copy_(weight)
-        loss = F.cross_entropy(
+        loss = functional.cross_entropy(
             plain(windows[0, slot, :, :-1]).flatten(0, 1), windows[0, slot, :, 1:].flatten()
         )
         loss.backward()

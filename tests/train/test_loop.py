@@ -55,7 +55,11 @@ def test_a_run_learns_and_reports(
 
 @pytest.mark.parametrize("stage", ["explore", "verdict", "rerun", "single"])
 def test_only_judged_runs_read_the_test_part_and_keep_weights(
-    configure: Callable[..., RunConfig], make_run: Any, recorder: Callable[..., Any], tmp_path: Path, stage: str
+    configure: Callable[..., RunConfig],
+    make_run: Any,
+    recorder: Callable[..., Any],
+    tmp_path: Path,
+    stage: str,
 ) -> None:
     kept, config = recorder(), configure()
     train([make_run(config, stage=stage, folder=tmp_path)], kept, "cpu")
@@ -132,9 +136,13 @@ def test_a_run_stops_when_asked(
 
 @pytest.mark.parametrize("neighbours", [0, 1])
 def test_out_of_memory_is_an_end_alone_and_an_exception_with_neighbours(
-    configure: Callable[..., RunConfig], make_run: Any, recorder: Callable[..., Any], neighbours: int
+    configure: Callable[..., RunConfig],
+    make_run: Any,
+    recorder: Callable[..., Any],
+    neighbours: int,
 ) -> None:
-    huge = configure(model={"width": 2**20, "heads": 1})  # its qkv alone is 12 TiB
+    # 384 TiB: more than an address space of 47 bits, so that no system can promise it
+    huge = configure(model={"width": 2**21, "heads": 1})
     runs = [make_run(huge, key) for key in "ab"[: neighbours + 1]]
     kept = recorder()
     if neighbours:

@@ -41,8 +41,13 @@ SETTINGS: dict[str, list[Values]] = {
     ],
     "muon": [
         {
-            **{"lr": lr, "weight_decay": decay, "momentum": momentum, "aux_lr_ratio": ratio},
-            **{"aux_beta1": 0.9, "aux_beta2": 0.95, "aux_eps": 1e-8},
+            "lr": lr,
+            "weight_decay": decay,
+            "momentum": momentum,
+            "aux_lr_ratio": ratio,
+            "aux_beta1": 0.9,
+            "aux_beta2": 0.95,
+            "aux_eps": 1e-8,
         }
         for lr, decay, momentum, ratio in [
             (0.02, 0.1, 0.95, 0.3),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from selector.train.regularization import (
     Dropout,
@@ -32,9 +32,7 @@ def test_the_share_dropped_is_the_rate_and_the_mean_stays(rate: float) -> None:
     assert float(out.mean()) == pytest.approx(1.0, abs=tolerance / (1 - rate))
 
 
-@pytest.mark.parametrize(
-    "other", [(4, 7, 1), (3, 8, 1), (3, 7, 2), (2**40 + 3, 7, 1), (-3, 7, 1)]
-)
+@pytest.mark.parametrize("other", [(4, 7, 1), (3, 8, 1), (3, 7, 2), (2**40 + 3, 7, 1), (-3, 7, 1)])
 def test_masks_of_other_seeds_steps_and_layers_are_independent(
     other: tuple[int, int, int],
 ) -> None:
@@ -92,7 +90,7 @@ def test_losses_are_torchs_for_each_slot() -> None:
     torch.testing.assert_close(cross_entropy(logits, targets), plain)
     for slot in range(3):
         arguments = (logits[slot], targets[slot])
-        torch.testing.assert_close(plain[slot], F.cross_entropy(*arguments))
-        expected = F.cross_entropy(*arguments, label_smoothing=float(smoothing[slot]))
+        torch.testing.assert_close(plain[slot], functional.cross_entropy(*arguments))
+        expected = functional.cross_entropy(*arguments, label_smoothing=float(smoothing[slot]))
         expected += weight[slot] * logits[slot].logsumexp(-1).square().mean()
         torch.testing.assert_close(loss[slot], expected, rtol=1e-6, atol=1e-6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+
 from selector.train.schedule import SCHEDULES
 
 VALUES = {
@@ -24,9 +25,7 @@ def test_warmup_rises_in_equal_steps_to_the_peak(name: str) -> None:
 @pytest.mark.parametrize("name", SCHEDULES)
 @pytest.mark.parametrize("warmup", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("steps", [1, 2, 7, 100])
-def test_every_factor_is_a_positive_share_of_the_peak(
-    name: str, warmup: float, steps: int
-) -> None:
+def test_every_factor_is_a_positive_share_of_the_peak(name: str, warmup: float, steps: int) -> None:
     values = {**VALUES[name], "warmup": warmup}
     factors = [SCHEDULES[name](step, steps, values) for step in range(steps)]
     assert all(0 < factor <= 1 for factor in factors)

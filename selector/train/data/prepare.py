@@ -23,7 +23,7 @@ from typing import IO, Any
 
 from selector.config.identity import digest
 from selector.config.schema import Data
-from selector.errors import DataError, SelectorError
+from selector.errors import DataError, StudyError
 from selector.train.data.corpus import MANIFEST, TOKENIZERS, TOKENS, read_manifest
 from selector.train.data.sources import Tally, read, shown
 
@@ -38,7 +38,7 @@ def prepare(data: Data, folder: Path, *, context: int) -> Data:
 
     Raises:
         DataError: the text cannot be used, or is too short for windows of `context` tokens.
-        SelectorError: `folder` cannot be written.
+        StudyError: `folder` cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -46,7 +46,7 @@ def prepare(data: Data, folder: Path, *, context: int) -> Data:
         with tempfile.TemporaryFile(dir=folder) as spool:
             return _prepare(data, folder, context, spool)
     except OSError as error:  # reading has turned its own into DataError
-        raise SelectorError(
+        raise StudyError(
             f"prepared text cannot be written to {shown(folder)} ({error.strerror or error});"
             " expected a folder that is writable and has room, see --runs"
         ) from error

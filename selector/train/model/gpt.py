@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from selector.config.schema import Model
 from selector.train.layout import Parameter
@@ -20,9 +20,9 @@ Drop = Callable[[Tensor, int], Tensor]
 
 _STD = 0.02
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "gelu": F.gelu,
-    "relu": F.relu,
-    "relu2": lambda x: F.relu(x).square(),
+    "gelu": functional.gelu,
+    "relu": functional.relu,
+    "relu2": lambda x: functional.relu(x).square(),
 }
 
 
@@ -30,12 +30,8 @@ def parameters(model: Model, vocabulary: int, context: int) -> list[Parameter]:
     """Every parameter of the model, in the order in which their initial values are drawn."""
     width, hidden = model.width, model.mlp_ratio * model.width
     found = [
-        Parameter(
-            name="token_embedding", shape=(vocabulary, width), section="embedding", std=_STD
-        ),
-        Parameter(
-            name="position_embedding", shape=(context, width), section="embedding", std=_STD
-        ),
+        Parameter(name="token_embedding", shape=(vocabulary, width), section="embedding", std=_STD),
+        Parameter(name="position_embedding", shape=(context, width), section="embedding", std=_STD),
     ]
     into_residual = _STD / math.sqrt(2 * model.depth)
     for block in range(model.depth):

@@ -9,8 +9,8 @@ one run costs what a plain model costs. No operation mixes slots.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 _EPSILON = 1e-5  # of the layer norm: torch's and GPT-2's
 _QK_EPSILON = 1e-6  # said, because torch's default depends on its version and the arithmetic
@@ -19,7 +19,7 @@ _QK_EPSILON = 1e-6  # said, because torch's default depends on its version and t
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """x @ weight^T + bias, with weight [out, in] or [K, out, in] and bias [out] or [K, out]."""
     if weight.dim() == 2:
-        return F.linear(x, weight, bias)
+        return functional.linear(x, weight, bias)
     if bias is None:
         return torch.bmm(x, weight.mT)
     return torch.baddbmm(bias.unsqueeze(1), x, weight.mT)
@@ -29,8 +29,8 @@ def layer_norm(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Layer norm over the features, with weight and bias [features] or [K, features]."""
     size = x.shape[-1:]
     if weight.dim() == 1:
-        return F.layer_norm(x, size, weight, bias, _EPSILON)
-    normal = F.layer_norm(x, size, None, None, _EPSILON)
+        return functional.layer_norm(x, size, weight, bias, _EPSILON)
+    normal = functional.layer_norm(x, size, None, None, _EPSILON)
     if bias is None:
         return normal * weight.unsqueeze(1)
     return torch.addcmul(bias.unsqueeze(1), normal, weight.unsqueeze(1))
@@ -43,10 +43,10 @@ def embedding(tokens: Tensor, table: Tensor) -> Tensor:
     in the backward pass.
     """
     if table.dim() == 2:
-        return F.embedding(tokens.flatten(), table)
+        return functional.embedding(tokens.flatten(), table)
     slots, vocabulary, features = table.shape
     first = torch.arange(0, slots * vocabulary, vocabulary, device=tokens.device).unsqueeze(1)
-    return F.embedding(tokens + first, table.reshape(slots * vocabulary, features))
+    return functional.embedding(tokens + first, table.reshape(slots * vocabulary, features))
 
 
 def causal_attention(qkv: Tensor, sequences: int, heads: int, *, qk_norm: bool) -> Tensor:
@@ -57,10 +57,11 @@ def causal_attention(qkv: Tensor, sequences: int, heads: int, *, qk_norm: bool) 
     """
     width = qkv.shape[-1] // 3
     query, key, value = (
-        part.transpose(1, 2)
-        for part in qkv.view(sequences, -1, 3, heads, width // heads).unbind(2)
+        part.transpose(1, 2) for part in qkv.view(sequences, -1, 3, heads, width // heads).unbind(2)
     )
     if qk_norm:
-        query, key = (F.rms_norm(part, part.shape[-1:], eps=_QK_EPSILON) for part in (query, key))
-    mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+        query, key = (
+            functional.rms_norm(part, part.shape[-1:], eps=_QK_EPSILON) for part in (query, key)
+        )
+    mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
     return mixed.transpose(1, 2).reshape(*qkv.shape[:-1], width)

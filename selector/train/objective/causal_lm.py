@@ -22,9 +22,7 @@ def inputs(windows: Tensor) -> Tensor:
     return windows[..., :-1]
 
 
-def losses(
-    logits: Tensor, windows: Tensor, extras: Extras | None = None
-) -> tuple[Tensor, Tensor]:
+def losses(logits: Tensor, windows: Tensor, extras: Extras | None = None) -> tuple[Tensor, Tensor]:
     """The loss to train on, and the plain cross-entropy to report: [K] each, means over tokens.
 
     Args:

@@ -73,7 +73,8 @@ class Muon(Optimizer):
         momentum = self.values["momentum"]
         buffer.lerp_(gradients, self.column(torch.where(active, 1 - momentum, 0.0)))
         ahead = torch.lerp(gradients, buffer, self.column(momentum))
-        direction = orthogonalize(ahead.unflatten(1, (group.count, group.rows, group.columns)))
+        shape = (len(ahead), group.count, group.rows, group.columns)
+        direction = orthogonalize(ahead.view(shape))
         scale = max(1.0, group.rows / group.columns) ** 0.5
         parameters.mul_(self.column(1 - rate * self.values["weight_decay"]))
         parameters.addcmul_(direction.flatten(1), self.column(-rate * scale))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from selector.config.schema import Data
-from selector.errors import DataError, SelectorError
+from selector.errors import DataError, StudyError
 from selector.train.data.corpus import Corpus
 from selector.train.data.prepare import describe, prepare, split
 
@@ -159,7 +159,7 @@ def test_mistakes_leave_no_file(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written(book: Path) -> None:
-    with pytest.raises(SelectorError, match=r"prepared text cannot be written to .*book\.txt"):
+    with pytest.raises(StudyError, match=r"prepared text cannot be written to .*book\.txt"):
         prepare(text(book), book / "data", context=64)
 
 
