@@ -1,4 +1,7 @@
-"""The command line: parse, call, print. Exit codes: 0 done, 1 failed, 2 wrong input, 130/143 interrupted."""
+"""The command line: parse, call, print.
+
+Exit codes: 0 done, 1 failed, 2 wrong input, 130 and 143 interrupted.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     asked = parse(list(sys.argv[1:] if arguments is None else arguments))
     try:
-        return asked.command(asked)
+        return int(asked.command(asked))
     except Interrupted as error:
         print(f"\n{error}", file=sys.stderr)
         return error.exit_code

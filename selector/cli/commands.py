@@ -210,5 +210,3 @@ def _json(mapping: Mapping[str, Any]) -> int:
 
     print(json.dumps(plain(mapping), indent=1, allow_nan=False))
     return 0
-
-

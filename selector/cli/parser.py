@@ -13,19 +13,21 @@ from selector.cli import commands
 _OVERRIDES = """\
 Overrides are Hydra's: commas compare, intervals tune, plain values fix.
   optimizer=adamw,muon                                compare two optimizers
-  'optimizer.lr=tag(log,interval(1e-4,1e-2))'         tune a range (bounds included, range(a,b,s) too)
+  'optimizer.lr=tag(log,interval(1e-4,1e-2))'         tune a range, bounds included
+  'model.depth=range(2,6,2)'                          likewise, in steps: 2, 4 or 6
   optimizer.lr=0.01                                   fix a value
   budget=smoke                                        choose an option of a group
 """
 
 _SUMMARY = """\
-Which model size, optimizer, schedule, batch and regularization should I train with, and how sure are we?
+Which model size, optimizer, schedule, batch and regularization should I train with,
+and how sure are we?
 
   selector plan   STUDY [override …]   what would run; trains nothing
   selector run    STUDY [override …]   run it, or go on with it; ends with the report
   selector status [STUDY]              progress, best so far, failures by kind
   selector report STUDY                write reports/STUDY from what is stored
-  selector rerun  STUDY [--trial N] [override …]   train the recommended configuration again and compare
+  selector rerun  STUDY [--trial N] [override …]   train the recommended again and compare
   selector train  FILE|[override …]    one run of one configuration, no study
   selector ui     [--port 5000]        the MLflow UI on 127.0.0.1
   selector list   [AXIS]               studies, axes, techniques

@@ -11,7 +11,10 @@ from selector.config.schema import GROUPS
 def axes() -> dict[str, dict[str, str]]:
     """Axis -> option -> what it is, in a line."""
     return {
-        group: {path.stem: first_comment(path) for path in sorted((conf_folder() / group).glob("*.yaml"))}
+        group: {
+            path.stem: first_comment(path)
+            for path in sorted((conf_folder() / group).glob("*.yaml"))
+        }
         for group in GROUPS
     }
 

@@ -27,7 +27,9 @@ class CommandLine:
     ranges: dict[str, Any] = field(default_factory=dict)
 
 
-def sort_overrides(found: Sequence[Override], composer: Composer, mistakes: Mistakes) -> CommandLine:
+def sort_overrides(
+    found: Sequence[Override], composer: Composer, mistakes: Mistakes
+) -> CommandLine:
     """Sort overrides by what they do; what has no meaning in its place is noted as a mistake."""
     given = CommandLine()
     for item in found:

@@ -218,7 +218,7 @@ def _plain(value: Any) -> Any:
 
 
 def _refuse_resolvers(node: Any, where: str = "") -> None:
-    """Configuration names an environment variable, it never reads one: the value would be stored."""
+    """Configuration never reads the environment: what it read would be stored."""
     if isinstance(node, dict):
         for key, item in node.items():
             if str(key) in ("_target_", "_partial_", "_args_"):

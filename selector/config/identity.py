@@ -56,7 +56,7 @@ def plain(value: Any) -> Any:
 
 
 def digest(value: Any) -> str:
-    """Hash of any plain value; a float that is a whole number equals that integer (2e6, 2000000)."""
+    """Hash of any plain value; a float that is a whole number equals that integer."""
     text = json.dumps(_canonical(plain(value)), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:_LENGTH]
 

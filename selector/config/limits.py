@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 #: name -> (low, high, whether low itself is allowed, whether high itself is allowed)
-LIMITS: dict[str, tuple[float, float, bool, bool]] = {
+LIMITS: Mapping[str, tuple[float, float, bool, bool]] = {
     "lr": (0, math.inf, False, False),
     "aux_lr_ratio": (0, math.inf, False, False),
     "eps": (0, math.inf, False, False),
@@ -25,14 +25,7 @@ LIMITS: dict[str, tuple[float, float, bool, bool]] = {
     "label_smoothing": (0, 1, True, False),
     "validation_share": (0, 0.9, True, True),
     "test_share": (0, 0.9, True, True),
-} | {
-    name: (1, math.inf, True, False)
-    for name in (
-        "version", "depth", "width", "heads", "mlp_ratio", "vocabulary", "micro_batch",
-        "accumulation", "context", "evaluations", "evaluation_tokens", "trials", "replicates",
-        "verdict_seeds", "tokens", "workers", "ns_steps",
-    )
-}  # fmt: skip
+} | dict.fromkeys(("version", "depth", "width", "heads", "mlp_ratio", "vocabulary", "micro_batch", "accumulation", "context", "evaluations", "evaluation_tokens", "trials", "replicates", "verdict_seeds", "tokens", "workers", "ns_steps"), (1, math.inf, True, False))  # fmt: skip
 _DEFAULT = (0.0, math.inf, True, False)
 
 

@@ -1,4 +1,4 @@
-"""Where the shipped choices and questions lie: in the wheel beside the code, else in the checkout."""
+"""Where the shipped choices and questions lie: in the wheel, else in the checkout."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def studies_folder() -> Path:
 
 
 def study_names() -> dict[str, Path]:
-    """Name -> file of every study that can be named: the current folder's before the shipped ones."""
+    """Name -> file of every study: those of the current folder's studies/ before the shipped."""
     found: dict[str, Path] = {}
     for folder in (studies_folder(), Path("studies")):
         found |= {path.stem: path.resolve() for path in sorted(folder.glob("*.yaml"))}

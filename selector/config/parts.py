@@ -1,4 +1,4 @@
-"""One composition -> a typed run configuration: keys that exist, kinds that fit, paths that last."""
+"""One composition -> a typed run configuration: known keys, fitting kinds, lasting paths."""
 
 from __future__ import annotations
 

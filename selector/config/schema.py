@@ -118,9 +118,7 @@ class Objective:
         limits.refuse({**vars(self), "parameters": None})
         limits.refuse_not_finite(self.parameters)
         if self.kind == "function" and ":" not in self.function:
-            raise ValueError(
-                f"function: expected 'package.module:function', got {self.function!r}"
-            )
+            raise ValueError(f"function: expected 'package.module:function', got {self.function!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,9 +217,7 @@ class Compute:
     def __post_init__(self) -> None:
         """Refuse devices that torch has no name for."""
         if self.device.split(":")[0] not in ("auto", "cpu", "cuda", "mps", "xpu"):
-            raise ValueError(
-                f"device: expected auto, cpu, cuda, mps or xpu, got {self.device!r}"
-            )
+            raise ValueError(f"device: expected auto, cpu, cuda, mps or xpu, got {self.device!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

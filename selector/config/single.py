@@ -18,7 +18,8 @@ def compose_single(
 ) -> tuple[RunConfig, dict[str, str], int]:
     """One run's configuration, its choices and its tokens: from `stored`, or from `conf/` alone.
 
-    `stored` is what a recommended.yaml holds: every part, `choices` and `budget`. A group override replaces that whole part of the file by the option from `conf/`.
+    `stored` is what a recommended.yaml holds: every part, `choices` and `budget`. A group override
+    replaces that whole part of the file by the option from `conf/`.
 
     Raises:
         ConfigError: one line for each mistake.
@@ -33,9 +34,7 @@ def compose_single(
         mistakes.add("", unknown("key", key, [f"{group}.KEY" for group in GROUPS]))
     if stored and not set(PARTS) <= set(stored):
         missing = [part for part in PARTS if part not in stored]
-        mistakes.add(
-            where, f"expected a recommended.yaml; it lacks {', '.join(missing)}"
-        )
+        mistakes.add(where, f"expected a recommended.yaml; it lacks {', '.join(missing)}")
     mistakes.raise_if_any()
     base = composer.compose(given.groups)
     kept = {

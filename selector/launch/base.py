@@ -55,7 +55,7 @@ class Launcher(ABC):
 
     @abstractmethod
     def poll(self, seconds: float) -> list[Event]:
-        """Events since the last call, in order for each run; waits up to `seconds` for the first."""
+        """Events since the last call, in order for each run; waits up to `seconds` for one."""
 
     def stop(self, key: str) -> None:  # noqa: B027 - optional: a launcher may have nothing to stop
         """Ask the run to end early; it ends as `Outcome.STOPPED` unless it was already over."""

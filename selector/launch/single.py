@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from selector.config.schema import Launch, RunConfig
+from selector.config.schema import Launch
 from selector.errors import Interrupted, StudyError
 from selector.launch import LAUNCHERS
 from selector.launch.base import Finished, Reported

@@ -50,9 +50,7 @@ class Interval:
         elif self.integer and not self.log:
             value = self.low + min(int(unit * (self.high - self.low + 1)), self.high - self.low)
         elif self.log:
-            value = math.exp(
-                math.log(self.low) + unit * (math.log(self.high) - math.log(self.low))
-            )
+            value = math.exp(math.log(self.low) + unit * (math.log(self.high) - math.log(self.low)))
         else:
             value = self.low + unit * (self.high - self.low)
         value = min(max(value, self.low), self.high)
@@ -64,7 +62,7 @@ class Interval:
             last = self.grid - 1
             shares = [place / last for place in range(self.grid)]
             plain = Interval(low=self.low, high=self.high, log=self.log)
-            values = [plain.at(share) for share in shares]
+            values = [float(plain.at(share)) for share in shares]
             values[0], values[-1] = float(self.low), float(self.high)
         elif self.step is not None:
             count = math.floor((self.high - self.low) / self.step + 1e-9) + 1

@@ -120,9 +120,7 @@ def is_complete(study: Study, record: Record) -> bool:
 
 def _verdict(study: Study, record: Record, finalists: tuple[Finalist, ...]) -> Verdict | None:
     by_seed = study.sub_searches == 1
-    evidence = {
-        arm.name: _evidence(study, record, arm, finalists, by_seed) for arm in study.arms
-    }
+    evidence = {arm.name: _evidence(study, record, arm, finalists, by_seed) for arm in study.arms}
     first = next((arm.values for arm in evidence.values() if arm.values), None)
     if first is None:
         return None
@@ -169,7 +167,7 @@ def _evidence(
 
 
 def _edge(arm: Arm, finalists: list[Finalist]) -> str:
-    """Where at least half of the arm's finalists sit at the same edge of a range; empty: nowhere."""
+    """Where at least half of the arm's finalists sit at one edge of a range; empty: nowhere."""
     sides = Counter(
         (key, side)
         for finalist in finalists

@@ -41,7 +41,9 @@ def resolve(composed: ComposedStudy, stored: Study | None = None) -> Study:
     for key in ("name", "question"):
         if not isinstance(root[key], str):
             mistakes.add(key, f"expected text, got {root[key]!r}")
-    judged = {(arm.config.objective.metric, arm.config.objective.direction) for arm in composed.arms}
+    judged = {
+        (arm.config.objective.metric, arm.config.objective.direction) for arm in composed.arms
+    }
     if len(judged) > 1:
         mistakes.add("objective", f"arms are judged by different metrics: {sorted(judged)}")
     spaces = [_open(composed, arm, mistakes) for arm in composed.arms]

@@ -113,7 +113,7 @@ def prepare_data(study: Study, runs: Path) -> Study:
 
 
 def _asked(study: str, overrides: list[str], runs: Path) -> list[str]:
-    """Study file or name, then overrides; a name under which something is stored goes on with it."""
+    """Study file or name, then overrides; the name of what is stored goes on with it."""
     stored = runs / study / "study.yaml"
     if study in study_names() or "/" in study or not stored.is_file():
         path = Path(study)

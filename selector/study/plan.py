@@ -71,8 +71,8 @@ def make_plan(study: Study, runs: Path) -> Plan:
 def detectable_difference(*, arms: int, units: int, power: float = 0.8) -> float | None:
     """The difference between two arms that a two-sided t at 5 % finds with probability `power`.
 
-    In standard deviations of a unit (a sub-search's verdict mean), with arms·(units - 1) degrees of
-    freedom; None where there is no degree of freedom. By bisection of the noncentral t distribution.
+    In standard deviations of a unit (a sub-search's verdict mean), with arms·(units - 1) degrees
+    of freedom; None where there are none. By bisection of the noncentral t distribution.
     """
     freedom = arms * (units - 1)
     if arms < 2 or freedom < 1:

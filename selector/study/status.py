@@ -60,7 +60,9 @@ def status(stored: StoredStudy) -> Status:
     for arm in study.arms:
         own = [item.result for item in over if item.trial and item.trial.arm == arm.name]
         failures = Counter(
-            str(result.outcome) for result in own if result and result.outcome is not Outcome.COMPLETE
+            str(result.outcome)
+            for result in own
+            if result and result.outcome is not Outcome.COMPLETE
         )
         values = [item[3] for item in completed if item[1] == arm.name]
         total = study.sub_searches * (study.trials_in(arm) + study.verdict_seeds)

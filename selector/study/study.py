@@ -80,7 +80,7 @@ class Study:
         return self.budget.verdict_seeds * self.budget.replicates // self.sub_searches
 
     def trials_in(self, arm: Arm) -> int:
-        """Trials in each sub-search of `arm`: the budget's, one where nothing is tuned, or a grid."""
+        """Trials in each sub-search of `arm`: the budget's, the grid's, or one to tune nothing."""
         if not arm.space.dimensions:
             return 1
         if self.sampler.name == "grid":
@@ -172,9 +172,7 @@ def question_changes(stored: Study, asked: Study) -> list[str]:
         if old != new:
             changes.append(f"{key}: stored {old}, now {new}")
     if stored.budget.tokens != asked.budget.tokens:
-        changes.append(
-            f"budget.tokens: stored {stored.budget.tokens}, now {asked.budget.tokens}"
-        )
+        changes.append(f"budget.tokens: stored {stored.budget.tokens}, now {asked.budget.tokens}")
     for key in ("trials", "replicates", "verdict_seeds"):
         was, now = getattr(stored.budget, key), getattr(asked.budget, key)
         if now < was:
@@ -217,7 +215,5 @@ def _arm(mapping: Mapping[str, Any]) -> Arm:
         choices=mapping["choices"],
         compared=mapping["compared"],
         config=config,
-        space=Space(
-            dimensions={key: dimension_for(config, key, value) for key, value in ranges}
-        ),
+        space=Space(dimensions={key: dimension_for(config, key, value) for key, value in ranges}),
     )

@@ -13,9 +13,7 @@ _INFEASIBLE = (Outcome.DIVERGED, Outcome.OUT_OF_MEMORY, Outcome.TIMEOUT)
 _PENALTY = 100.0
 
 
-def told(
-    outcome: Outcome, value: float | None, known: Sequence[float], *, minimize: bool
-) -> Told:
+def told(outcome: Outcome, value: float | None, known: Sequence[float], *, minimize: bool) -> Told:
     """What to tell about a run with this outcome and value.
 
     `known` are the values of the sub-search's completed trials: the penalty of an infeasible one

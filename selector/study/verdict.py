@@ -14,7 +14,7 @@ margin of practical equality. Demanding a win over *every* rival is an intersect
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -160,13 +160,13 @@ def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
 
 
-def _variance(arms: Sequence[Evidence] | object, freedom: int) -> float | None:
+def _variance(arms: Iterable[Evidence], freedom: int) -> float | None:
     """Variance within arms, pooled; None where no arm has two values."""
     if freedom < 1:
         return None
     squares = [
         (value - _mean(arm.values)) ** 2
-        for arm in arms  # type: ignore[attr-defined]
+        for arm in arms
         for value in arm.values
     ]
     return math.fsum(squares) / freedom

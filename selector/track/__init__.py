@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def make_tracker(track: Track, runs: Path) -> Tracker:
-    """The tracker that a study names; MLflow's store lies in the runs folder unless it says else."""
+    """The tracker that a study names; MLflow's store lies in the runs folder by default."""
     from selector.track.tracker import NullTracker
 
     if track.name == "none":

@@ -44,7 +44,7 @@ class StoredRun:
 
 
 def to_yaml(mapping: Mapping[str, Any]) -> str:
-    """YAML as people read it: keys in their order, floats that every YAML reader takes as floats."""
+    """YAML as people read it: keys in their order, floats that every reader takes as floats."""
     return str(yaml.dump(plain(mapping), Dumper=_Dumper, sort_keys=False, allow_unicode=True))
 
 

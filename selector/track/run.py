@@ -78,9 +78,7 @@ class Run:
     @property
     def fingerprint(self) -> str:
         """The run's fingerprint."""
-        return run_fingerprint(
-            self.config, seed=self.seed, stage=self.stage, tokens=self.tokens
-        )
+        return run_fingerprint(self.config, seed=self.seed, stage=self.stage, tokens=self.tokens)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -107,7 +107,7 @@ class FolderStore(Store):
     def names(self, folder: str) -> list[str]:
         """Entries of `folder`, without temporary files."""
         try:
-            entries = os.listdir(self.root / folder)
+            entries = [path.name for path in (self.root / folder).iterdir()]
         except (FileNotFoundError, NotADirectoryError):
             return []
         return sorted(entry for entry in entries if not entry.startswith("."))
@@ -133,7 +133,7 @@ def write_whole(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

@@ -26,7 +26,7 @@ _SECONDS_TO_END = 5.0
 _POLL_SECONDS = 0.2
 
 
-class _Stop(Exception):  # noqa: N818 - not an error
+class _Stop(Exception):
     """Ctrl-C or SIGTERM."""
 
 

@@ -105,9 +105,7 @@ def test_a_setting_is_dropped_and_named_where_a_new_option_lacks_it(tmp_path):
     path = write_study(tmp_path, "name: mine\nset: {optimizer.beta2: 0.9}\n")
     study = compose("optimizer=adamw,sgd", study=path)
     assert study.arms[0].config.optimizer["beta2"] == 0.9
-    assert study.notes == (
-        "set: optimizer.beta2=0.9 is dropped for sgd, which has no such key",
-    )
+    assert study.notes == ("set: optimizer.beta2=0.9 is dropped for sgd, which has no such key",)
 
 
 def test_integral_floats_are_integers():
@@ -116,7 +114,8 @@ def test_integral_floats_are_integers():
 
 def test_explicit_arms(tmp_path):
     path = write_study(
-        tmp_path, "name: mine\narms:\n- {optimizer: adamw, optimizer.lr: 0.001}\n- {optimizer: sgd}\n"
+        tmp_path,
+        "name: mine\narms:\n- {optimizer: adamw, optimizer.lr: 0.001}\n- {optimizer: sgd}\n",
     )
     study = resolve(compose(study=path))
     assert [arm.name for arm in study.arms] == ["adamw, lr=0.001", "sgd"]
@@ -126,7 +125,9 @@ def test_explicit_arms(tmp_path):
 
 def test_groups_beside_the_study_are_found(tmp_path):
     (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "tiny.yaml").write_text("defaults: [pico, _self_]\nname: tiny\ndepth: 1\n")
+    (tmp_path / "model" / "tiny.yaml").write_text(
+        "defaults: [pico, _self_]\nname: tiny\ndepth: 1\n"
+    )
     path = write_study(tmp_path, "name: mine\n")
     assert compose("model=tiny", study=path).arms[0].config.model.depth == 1
 
@@ -229,5 +230,5 @@ def test_too_many_arms_are_refused_unless_told():
 
 @pytest.mark.parametrize("study", ["nope", "./nope.yaml", "conf", "../quickstart"])
 def test_unknown_studies(study):
-    with pytest.raises(ConfigError, match="unknown study|no such study file"):
+    with pytest.raises(ConfigError, match=r"unknown study|no such study file"):
         study_file(study)

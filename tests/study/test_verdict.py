@@ -116,7 +116,9 @@ def test_one_arm_has_no_verdict():
     found = verdict({"a": evidence(2.0, 2.1, 2.2)})
     assert found.state is None
     assert found.estimates["a"].mean == pytest.approx(2.1)
-    assert found.estimates["a"].low == pytest.approx(stats.t.interval(0.95, 2, 2.1, 0.1 / 3**0.5)[0])
+    assert found.estimates["a"].low == pytest.approx(
+        stats.t.interval(0.95, 2, 2.1, 0.1 / 3**0.5)[0]
+    )
 
 
 def test_the_margin_is_the_larger_of_the_two():
@@ -130,10 +132,7 @@ def test_identical_techniques_rarely_get_a_winner(arms):
     draw = random.Random(arms)
     wins = sum(
         verdict(
-            {
-                str(arm): evidence(*(draw.gauss(2.0, 0.05) for _ in range(4)))
-                for arm in range(arms)
-            },
+            {str(arm): evidence(*(draw.gauss(2.0, 0.05) for _ in range(4))) for arm in range(arms)},
             margin=0.0,
         ).state
         is VerdictState.WINNER

@@ -161,7 +161,10 @@ def test_the_lock_ends_with_its_process(tmp_path):
 
 def test_an_unwritable_folder_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StudyError, match="cannot be written to"), study_lock(tmp_path / "file" / "s"):
+    with (
+        pytest.raises(StudyError, match="cannot be written to"),
+        study_lock(tmp_path / "file" / "s"),
+    ):
         pass
 
 

@@ -56,8 +56,8 @@ def three(configure: Callable[..., RunConfig], optimizer: str, **batch: int) -> 
     return configs
 
 
-class Alone:
-    """A bank of any width with its feed, over the prepared text."""
+class FedBank:
+    """A bank with its feed over the prepared text."""
 
     def __init__(self, config: RunConfig, width: int, corpus: Corpus) -> None:
         self.bank = Bank(config, width, CPU)
@@ -93,7 +93,7 @@ def test_three_runs_in_a_bank_of_four_train_as_alone(
 ) -> None:
     configs = three(configure, optimizer, accumulation=2)
     places = (0, 2, 3)
-    together = Alone(configs[0], 4, corpus)
+    together = FedBank(configs[0], 4, corpus)
     for slot, config, seed in zip(places, configs, SEEDS, strict=True):
         together.enter(slot, config, seed)
     together.bank.compute_gradients(together.feed.next())
@@ -101,7 +101,7 @@ def test_three_runs_in_a_bank_of_four_train_as_alone(
     assert torch.equal(gradients[1], torch.zeros_like(gradients[1]))
     curves = together.losses(STEPS - 1)
     for slot, config, seed in zip(places, configs, SEEDS, strict=True):
-        alone = Alone(config, 1, corpus)
+        alone = FedBank(config, 1, corpus)
         alone.enter(0, config, seed)
         alone.bank.compute_gradients(alone.feed.next())
         assert relative(gradients[slot], alone.bank.gradients[0]) < 1e-5
@@ -118,7 +118,7 @@ def test_a_diverging_neighbour_changes_nothing(
     wild = configure(optimizer, {"lr": 1e30}, regularization={"dropout": 0.1, "grad_clip": 0})
     curves, rows = [], []
     for neighbour in (calm, wild):
-        bank = Alone(calm, 2, corpus)
+        bank = FedBank(calm, 2, corpus)
         bank.enter(0, calm, 1)
         bank.enter(1, neighbour, 2)
         losses = bank.losses(20)
@@ -136,10 +136,10 @@ def test_runs_enter_and_leave_while_others_train(
     configure: Callable[..., RunConfig], corpus: Corpus
 ) -> None:
     config = configure(regularization={"dropout": 0.1})
-    alone = Alone(config, 1, corpus)
+    alone = FedBank(config, 1, corpus)
     alone.enter(0, config, 5, steps=15)
     expected = alone.losses(15)[:, 0]
-    bank = Alone(config, 2, corpus)
+    bank = FedBank(config, 2, corpus)
     bank.enter(0, config, 4, steps=40)
     bank.losses(7)
     bank.enter(1, config, 5, steps=15)
@@ -156,7 +156,7 @@ def test_a_seed_gives_the_same_bits_again_and_another_does_not(
     rows = []
     for seed in (1, 1, 2):
         torch.manual_seed(len(rows))  # the global generator plays no part
-        alone = Alone(config, 1, corpus)
+        alone = FedBank(config, 1, corpus)
         alone.enter(0, config, seed)
         alone.losses(20)
         rows.append(alone.bank.parameters)
@@ -169,7 +169,7 @@ def test_accumulation_is_the_larger_batch(
 ) -> None:
     gradients = []
     for batch in ({"micro_batch": 8, "accumulation": 1}, {"micro_batch": 2, "accumulation": 4}):
-        alone = Alone(configure(batch=batch), 1, corpus)
+        alone = FedBank(configure(batch=batch), 1, corpus)
         alone.enter(0, alone.bank.config, 1)
         alone.bank.compute_gradients(alone.feed.next())
         gradients.append(alone.bank.gradients)
@@ -182,7 +182,7 @@ def test_dropout_changes_training_and_not_the_masks_of_another_rate(
     first_losses = []
     for rate in (0.0, 0.1, 0.5):
         config = configure(regularization={"dropout": rate})
-        alone = Alone(config, 1, corpus)
+        alone = FedBank(config, 1, corpus)
         alone.enter(0, config, 1)
         first_losses.append(float(alone.losses(1)[0, 0]))
     assert len(set(first_losses)) == 3

@@ -1,0 +1,24 @@
+"""Devices by name, and what counts as out of memory."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from selector.train import device
+
+
+def test_auto_is_the_accelerator_or_the_cpu() -> None:
+    kind = device.find("auto").type
+    assert (kind == "cpu") != torch.accelerator.is_available()
+    assert device.find("cuda:1") == torch.device("cuda", 1)
+
+
+def test_what_an_allocator_says_is_out_of_memory_and_other_errors_are_not() -> None:
+    with pytest.raises(RuntimeError) as found:
+        torch.empty(2**50)  # 4 PiB
+    assert device.is_out_of_memory(found.value)
+    assert device.is_out_of_memory(torch.OutOfMemoryError("no room"))
+    with pytest.raises(RuntimeError) as found:
+        torch.ones(2) @ torch.ones(3)
+    assert not device.is_out_of_memory(found.value)
