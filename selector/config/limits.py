@@ -25,7 +25,14 @@ LIMITS: Mapping[str, tuple[float, float, bool, bool]] = {
     "label_smoothing": (0, 1, True, False),
     "validation_share": (0, 0.9, True, True),
     "test_share": (0, 0.9, True, True),
-} | dict.fromkeys(("version", "depth", "width", "heads", "mlp_ratio", "vocabulary", "micro_batch", "accumulation", "context", "evaluations", "evaluation_tokens", "trials", "replicates", "verdict_seeds", "tokens", "workers", "ns_steps"), (1, math.inf, True, False))  # fmt: skip
+} | dict.fromkeys(
+    [
+        *("version", "depth", "width", "heads", "mlp_ratio", "vocabulary"),
+        *("micro_batch", "accumulation", "context", "evaluations", "evaluation_tokens"),
+        *("trials", "replicates", "verdict_seeds", "tokens", "workers", "ns_steps"),
+    ],
+    (1, math.inf, True, False),
+)
 _DEFAULT = (0.0, math.inf, True, False)
 
 

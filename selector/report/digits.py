@@ -18,7 +18,7 @@ def decimals(half_width: float | None, value: float) -> int:
     if half_width is None or half_width <= 0:
         return _places(value, 4)
     exponent = math.floor(math.log10(half_width))
-    leading = half_width / 10**exponent
+    leading = round(half_width / 10**exponent, 9)
     return min(max(0, (1 if leading < 3 else 0) - exponent), _MOST)
 
 

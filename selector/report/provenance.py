@@ -67,14 +67,12 @@ def provenance(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
     return found
 
 
-def evidence(answer: Answer) -> dict[str, Any] | None:
-    """What the verdict rests on: the unit, and the lead over each rival with its interval."""
+def evidence(answer: Answer) -> dict[str, Any]:
+    """What the verdict rests on: its unit, the lead over each rival, and every finalist."""
     verdict = answer.verdict
-    if verdict is None:
-        return None
     return {
-        "unit": verdict.unit,
-        "best": verdict.best,
+        "unit": verdict.unit if verdict else None,
+        "best": verdict.best if verdict else None,
         "comparisons": [
             {
                 "rival": item.rival,
@@ -84,7 +82,19 @@ def evidence(answer: Answer) -> dict[str, Any] | None:
                 "relation": item.relation.value,
                 "units_needed": item.units_needed,
             }
-            for item in verdict.comparisons
+            for item in (verdict.comparisons if verdict else ())
+        ],
+        "finalists": [
+            {
+                "arm": item.arm,
+                "sub_search": item.sub_search,
+                "trial": item.trial.number,
+                "values": plain(item.trial.values),
+                "explored": item.explored,
+                "confirmed": list(item.confirmed),
+                "failures": [outcome.value for outcome in item.failures],
+            }
+            for item in answer.finalists
         ],
     }
 

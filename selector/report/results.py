@@ -88,7 +88,7 @@ def _row(study: str, item: StoredRun) -> dict[str, Any]:
         "tokens": run.tokens,
         "run_fingerprint": run.fingerprint,
         "outcome": result.outcome.value if result else UNFINISHED,
-        "error": result.error if result else "",
+        "error": _whole_characters(result.error) if result else "",
     }
     if trial:
         row |= {"trial": trial.number, "sub_search": trial.sub_search, "index": trial.index}
@@ -99,6 +99,11 @@ def _row(study: str, item: StoredRun) -> dict[str, Any]:
         row |= {"value": result.value, "seconds": result.seconds, "steps": result.steps}
         row |= {METRIC + name: value for name, value in result.metrics.items()}
     return row
+
+
+def _whole_characters(text: str) -> str:
+    """`text` without the halves of characters that undecodable file names leave in errors."""
+    return text.encode(errors="replace").decode()
 
 
 def _fingerprint(key: str) -> str:

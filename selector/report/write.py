@@ -98,6 +98,7 @@ def _csv(table: pandas.DataFrame) -> str:
 def _harmless(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return json.dumps(list(value))
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
-        return f"'{value}"
-    return value
+    if not isinstance(value, str):
+        return value
+    text = f"'{value}" if value.startswith(_FORMULA_STARTS) else value
+    return text.replace("\r\n", "\n").replace("\r", "\n")  # a bare \r ends a row to many readers

@@ -229,4 +229,4 @@ def _arm(surface: Surface, objective: str) -> Arm:
 
 ADAMW = Surface()
 MUON = Surface(name="muon", best=2.36, rate=1.5e-2, low=2e-3, high=6e-2, cliff=0.045, seconds=15.0)
-SGD = Surface(name="sgd", best=2.9, rate=0.8, low=1e-2, high=1.0, cliff=0.9, seconds=10.0)
+SGD = Surface(name="sgd", best=2.9, rate=0.2, low=1e-2, high=1.0, cliff=0.4, seconds=10.0)

@@ -22,7 +22,9 @@ def test_the_interval_decides_the_digits(half: float, places: int) -> None:
     assert decimals(half, 2.4) == places
 
 
-@pytest.mark.parametrize("half", [10.0**power * first for power in range(-6, 1) for first in (1, 1.9, 2.9, 3.1, 9.9)])
+@pytest.mark.parametrize(
+    "half", [10.0**power * first for power in range(-6, 1) for first in (1, 1.9, 2.9, 3.1, 9.9)]
+)
 def test_rounding_changes_an_interval_by_little(half: float) -> None:
     assert 0.5 * 10 ** -decimals(half, 1.0) <= 0.17 * half
 

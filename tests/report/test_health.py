@@ -34,7 +34,7 @@ def test_the_best_at_an_edge_asks_for_a_wider_range() -> None:
 
 def test_a_range_that_would_not_fit_the_other_arms_leaves_them_out() -> None:
     high = Surface(name="muon", rate=0.5, low=2e-3, high=6e-2, cliff=1.0)
-    (finding,) = found(finished(ADAMW, high, noise=0.001), "best at an edge")
+    (finding,) = found(finished(ADAMW, high, noise=0.001, trials=40), "best at an edge")
     assert finding.remedy.startswith("selector run optimizers optimizer=muon 'optimizer.lr=")
 
 
@@ -62,10 +62,14 @@ def test_failures_name_their_own_remedy() -> None:
     (diverged,) = found(finished(cliff), "many failures")
     assert "diverged" in diverged.text
     assert "'optimizer.lr=tag(log,interval(0.0003,0.00" in diverged.remedy
-    memory = finished(ADAMW, outcome=lambda trial, stage: Outcome.OUT_OF_MEMORY if trial.index < 3 else None)
+    memory = finished(
+        ADAMW, outcome=lambda trial, stage: Outcome.OUT_OF_MEMORY if trial.index < 3 else None
+    )
     (finding,) = found(memory, "many failures")
     assert "batch.micro_batch=4 batch.accumulation=2" in finding.remedy
-    crash = finished(ADAMW, outcome=lambda trial, stage: Outcome.CRASHED if trial.index < 3 else None)
+    crash = finished(
+        ADAMW, outcome=lambda trial, stage: Outcome.CRASHED if trial.index < 3 else None
+    )
     assert found(crash, "many failures")[0].remedy == ""
 
 
@@ -76,7 +80,9 @@ def test_runs_that_are_still_falling_ask_for_more_tokens() -> None:
     for finalist in number:
         for place in range(2):
             key = built.record.run_key(
-                finalist.trial, "verdict", built.study.seed_of("verdict", finalist.sub_search, place)
+                finalist.trial,
+                "verdict",
+                built.study.seed_of("verdict", finalist.sub_search, place),
             )
             built.store.write(f"{key}/metrics.jsonl", "")
             for step in range(10, 330, 10):
@@ -105,4 +111,6 @@ def test_a_rate_that_was_not_tuned_is_said() -> None:
     (finding,) = found(built, "learning rate not tuned")
     assert finding.arm == "muon"
     assert "optimizer=muon 'optimizer.lr=tag(log,interval(0.0003,0.03))'" in finding.remedy
-    assert not found(finished(Surface(tuned=False), objective="function"), "learning rate not tuned")
+    assert not found(
+        finished(Surface(tuned=False), objective="function"), "learning rate not tuned"
+    )

@@ -18,7 +18,7 @@ CASES = {
     "winner": finished(ADAMW, MUON),
     "winner of three": finished(ADAMW, MUON, SGD),
     "tie": finished(ADAMW, SAME, noise=0.002),
-    "unclear": finished(ADAMW, Surface(name="lion", best=2.38), noise=0.03),
+    "unclear": finished(ADAMW, Surface(name="lion", best=2.41), noise=0.03),
     "edge": finished(ADAMW, Surface(name="lion", best=2.45, rate=2e-5), noise=0.004),
     "smoke": finished(ADAMW, MUON, trials=2, replicates=1, verdict_seeds=1),
     "seeds": finished(ADAMW, MUON, replicates=1, verdict_seeds=3, noise=0.04),
@@ -70,7 +70,6 @@ def test_every_number_is_that_of_the_recommendation(case: str) -> None:
         exponent = int(found.partition("e")[2] or 0)
         slack = 0.5001 * 10.0 ** (exponent - places) * scale
         value = float(found) * scale
-        # learning rates have three digits whatever their decimals
         assert any(abs(value - other) <= max(slack, 1e-12) for other in known), (found, text)
 
 
@@ -111,7 +110,10 @@ def test_a_tie_recommends_the_cheapest() -> None:
 
 
 def test_what_would_settle_it_is_a_command() -> None:
-    match = re.search(r"(\d+) more sub-searches .*`selector run optimizers budget.replicates=(\d+)`", sentence("unclear"))
+    match = re.search(
+        r"(\d+) more sub-searches .*`selector run optimizers budget.replicates=(\d+)`",
+        sentence("unclear"),
+    )
     assert match
     assert int(match[2]) == int(match[1]) + 4
     assert "`selector run optimizers budget.verdict_seeds=4` measures it" in sentence("smoke")
@@ -121,7 +123,10 @@ def test_what_would_settle_it_is_a_command() -> None:
 def test_at_an_edge_more_of_the_same_is_not_the_advice() -> None:
     text = sentence("edge")
     assert "replicates" not in text
-    assert "A wider range: `selector run optimizers 'optimizer.lr=tag(log,interval(3e-05,0.03))'" in text
+    assert (
+        "A wider range: `selector run optimizers 'optimizer.lr=tag(log,interval(3e-05,0.03))'"
+        in text
+    )
 
 
 def test_what_was_not_measured_is_not_claimed() -> None:

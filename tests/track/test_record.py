@@ -45,7 +45,8 @@ class RecordContract:
         record.report(run.key, 2, {"loss": 2.25, "bad": float("nan")})
         result = Result(
             outcome=Outcome.COMPLETE, value=2.25, metrics={"loss": 2.25}, steps=2, seconds=0.5,
-            error="", facts={"device": "cpu"}, told=Told(state="complete", value=2.25, constraint=-1.0),
+            error="", facts={"device": "cpu"},
+            told=Told(state="complete", value=2.25, constraint=-1.0),
         )  # fmt: skip
         record.finish(run.key, result)
         record.decide({"decision": "finalist", "trial": 1})
@@ -145,7 +146,8 @@ def test_the_lock_ends_with_its_process(tmp_path):
     code = (
         "import time\nfrom pathlib import Path\n"
         "from selector.track.lock import study_lock\n"
-        f"with study_lock(Path({str(tmp_path)!r})):\n    print('held', flush=True)\n    time.sleep(60)\n"
+        f"with study_lock(Path({str(tmp_path)!r})):\n    print('held', flush=True)\n"
+        "    time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"held\n"

@@ -1,0 +1,142 @@
+"""Wrong input: exit 2, every mistake named at once, no traceback, nothing half-written."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from selector.cli import main
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch, capsys):
+    """Runs a command in an empty folder; returns (exit code, standard error)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str]:
+        try:
+            code = main(arguments)
+        except SystemExit as error:
+            code = int(error.code or 0)
+        return code, capsys.readouterr().err
+
+    return run
+
+
+def written(folder):
+    """What lies in the runs folder besides prepared data sets."""
+    return [path for path in folder.glob("runs/*") if path.name != "_data"]
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["nope"], "unknown study 'nope'; known: "),
+        (["./nope.yaml"], "./nope.yaml: no such study file"),
+        (["quickstart", "optimizer=nope"], "optimizer: unknown option 'nope'"),
+        (["quickstart", "optimizer=adamw,nope"], "optimizer: unknown option 'nope'"),
+        (["quickstart", "optimizer.nope=1"], "no such key"),
+        (["quickstart", "optimizer.lr=interval(1,0.1)"], "expected low below high"),
+        (["quickstart", "optimizer.lr=nan"], "got nan"),
+        (["quickstart", "name=../escape"], "name: expected letters, digits"),
+        (["quickstart", "name=_single"], "name: expected letters, digits"),
+        (["quickstart", "name=artifacts"], "name: expected letters, digits"),
+        (["quickstart", "data=text", "data.paths=[missing.txt]"], "missing.txt"),
+        (["quickstart", "data=text", "data.paths=[empty.txt]"], "empty"),
+        (["quickstart", "data=text", "data.paths=[binary.txt]"], "binary.txt"),
+        (["quickstart", "data=text", "data.paths=[latin.txt]"], "latin.txt"),
+        (["quickstart", "data=text", "data.paths=[short.txt]"], "short"),
+        (["quickstart", "data=text", "data.paths=[folder]"], "folder"),
+        (["quickstart", "batch.context=100000000"], "context"),
+    ],
+)
+def test_study_commands(call, tmp_path, command, arguments, expected):
+    (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "binary.txt").write_bytes(b"abc\0def" * 100)
+    (tmp_path / "latin.txt").write_bytes("größe ".encode("latin-1") * 1000)
+    (tmp_path / "short.txt").write_text("short")
+    (tmp_path / "folder").mkdir()
+    code, err = call(command, *arguments)
+    assert code == 2
+    assert expected in err
+    assert written(tmp_path) == []
+
+
+def test_several_mistakes_are_listed_at_once(call, tmp_path):
+    paths = "data.paths=[missing.txt,also_missing.txt]"
+    code, err = call("run", "quickstart", "data=text", paths)
+    assert code == 2
+    assert "missing.txt" in err
+    assert "also_missing.txt" in err
+    code, err = call("plan", "quickstart", "budget.trials=x", "optimizer.lr=-1", "batch.context=0")
+    assert [code, err.count("\nselector: ")] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], "Which model size"),
+        (["runn"], "unknown command 'runn'; known: plan, run"),
+        (["report", "nope"], "unknown study 'nope'; known: none"),
+        (["rerun", "nope"], "unknown study 'nope'"),
+        (["status", "nope"], "unknown study 'nope'"),
+        (["report", "../nope"], "no such file"),
+        (["list", "optimisers"], "unknown axis 'optimisers'; known: model, optimizer"),
+        (["train", "nope.yaml"], "nope.yaml: no such file"),
+        (["train", "optimizer=adamw,muon"], "one run has one value"),
+        (["train", "name=x"], "unknown key 'name'"),
+        (["ui"], "nothing has been recorded"),
+        (["run"], "the following arguments are required: STUDY"),
+        (["rerun", "x", "--trial", "first"], "invalid int value"),
+    ],
+)
+def test_other_commands(call, tmp_path, capsys, arguments, expected):
+    try:
+        code = main(arguments)
+    except SystemExit as error:
+        code = int(error.code or 0)
+    captured = capsys.readouterr()
+    assert code == 2
+    assert expected in captured.err + captured.out
+    assert written(tmp_path) == []
+
+
+def test_a_file_that_is_no_recommendation(call, tmp_path):
+    (tmp_path / "x.yaml").write_text("a: 1\n")
+    code, err = call("train", "x.yaml")
+    assert code == 2
+    assert "expected a recommended.yaml; it lacks model, optimizer" in err
+
+
+def test_a_port_that_is_taken(call, tmp_path):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "mlflow.db").write_bytes(b"")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        code, err = call("ui", "--port", str(port))
+    assert code == 2
+    assert str(port) in err
+    assert "--port" in err
+
+
+@pytest.mark.skipif(not hasattr(os, "setuid"), reason="needs a second user")
+def test_a_runs_folder_that_is_not_writable(tmp_path):
+    """As another user, because root may write everywhere; or where the disk says no."""
+    (tmp_path / "runs").write_text("a file where the folder should be")
+    code = "import sys; from selector.cli import main; sys.exit(main(sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "run", "quickstart", "budget=smoke"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,114 @@
+"""From a question to a rerun, on a function of the user's, outside the checkout."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+
+import yaml
+
+from tests.cli.conftest import ROOT
+
+
+def test_plan_run_status_report_rerun_train(workplace):
+    plan = workplace.json("plan", "./study.yaml")
+    assert (plan["trials"], plan["runs"], plan["tokens"]) == (12, 20, 2000)
+    assert plan["estimated_seconds"] is None
+    assert not (workplace.folder / "runs" / "mine").exists()
+
+    text = workplace.run("run", "./study.yaml")
+    assert "kind=a" in text
+    assert "report:  reports/mine/index.html" in text
+    assert "selector rerun mine" in text
+
+    status = workplace.json("status", "mine")
+    assert status["state"] == "complete"
+    assert status["runs"] == {"asked": 20, "finished": 20, "failed": 0, "running": 0}
+    assert workplace.json("plan", "./study.yaml")["estimated_seconds"] == 0
+
+    report = workplace.folder / "reports" / "mine"
+    found = json.loads((report / "recommendation.json").read_text())
+    assert (found["verdict"], found["recommended"]["arm"]) == ("winner", "kind=a")
+    assert found["state"] == "complete"
+    with (report / "trials.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 20
+    page = (report / "index.html").read_text()
+    assert "Is a or b better?" in page
+
+    again = workplace.json("rerun", "mine")
+    assert again["agrees"] is True
+    assert "bit for bit" in again["text"]
+
+    recommended = yaml.safe_load((report / "recommended.yaml").read_text())
+    x = recommended["objective"]["parameters"]["x"]
+    assert abs(x - found["recommended"]["values"]["objective.parameters.x"]) < 1e-12
+    single = workplace.json(
+        "train", "reports/mine/recommended.yaml", "objective.parameters.x=0.3", "budget.tokens=2e2"
+    )
+    assert 1 / 3 <= single["metrics"]["loss"] < 1 / 3 + 0.01
+    assert workplace.finished() == 20  # neither touched the study's own runs
+
+
+def test_running_again_repeats_nothing_and_a_larger_budget_goes_on(workplace):
+    workplace.run("run", "./study.yaml")
+    stamps = {p: p.stat().st_mtime_ns for p in workplace.folder.rglob("result.json")}
+    workplace.run("run", "./study.yaml")
+    workplace.run("run", "mine", "budget.replicates=3")  # a stored name goes on with its question
+    assert workplace.finished() == 30
+    assert stamps == {p: p.stat().st_mtime_ns for p in stamps}
+
+
+def test_a_changed_question_is_refused_and_can_be_stored_beside(workplace):
+    workplace.run("run", "./study.yaml")
+    text = workplace.run("run", "./study.yaml", "budget.tokens=200", code=2)
+    assert "budget.tokens: stored 100, now 200" in text
+    assert "name=mine_2" in text
+    workplace.run("run", "./study.yaml", "budget.tokens=200", "name=mine_2")
+    assert workplace.finished() == 20
+    assert workplace.finished("mine_2") == 20
+
+
+def test_a_plain_script_without_a_main_guard(workplace):
+    (workplace.folder / "script.py").write_text(
+        "print('once')\n"
+        "import selector\n"
+        "table = selector.run('./study.yaml', ['name=first_look'])\n"
+        "print(len(table), sorted(table['stage'].unique()))\n"
+        "print(selector.plan('./study.yaml').runs, len(selector.results('first_look')))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=workplace.folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "once\n20 ['explore', 'verdict']\n20 20\n"
+
+
+def test_an_unfinished_study_says_so(workplace):
+    process = workplace.start("run", "./study.yaml", "set=x", "objective.parameters.seconds=0.3")
+    process.communicate(timeout=30)
+    assert process.returncode == 2  # `set` is given in the study file
+    process = workplace.start("run", "./study.yaml", "objective.parameters.seconds=0.3")
+    workplace.wait_for(5)
+    assert workplace.json("status", "mine")["state"] == "running"
+    text = workplace.run("report", "mine")
+    assert text.strip().startswith("Unfinished")
+    process.terminate()
+    process.communicate(timeout=30)
+    assert workplace.json("status", "mine")["state"] == "interrupted"
+
+
+def test_lists(workplace):
+    assert "muon" in workplace.run("list", "optimizer")
+    found = workplace.json("list")
+    assert {"model", "optimizer", "schedule"} <= set(found["axes"])
+    assert "quickstart" in found["studies"]
+    assert "nothing is stored" in workplace.run("status")

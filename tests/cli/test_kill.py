@@ -1,0 +1,110 @@
+"""Stopped at any moment, however: nothing lost, nothing repeated, nothing orphaned."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import time
+
+import pytest
+
+from tests.cli.conftest import alive, descendants, kill
+
+SLOW = "objective.parameters.seconds=0.15"
+
+
+def outcome(workplace):
+    """What a study ended with, without times."""
+    rows = {}
+    for path in (workplace.folder / "runs" / "mine").glob("trials/*/runs/*/result.json"):
+        mapping = json.loads(path.read_text())
+        rows[str(path.parent.relative_to(workplace.folder))] = (
+            mapping["outcome"], mapping["value"], mapping.get("told"),
+            (path.parent / "metrics.jsonl").read_text(),
+        )  # fmt: skip
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "term"]
+)
+def test_a_signal_ends_cleanly_and_the_study_goes_on(workplace, number, code):
+    process = workplace.start("run", "./study.yaml", SLOW)
+    workplace.wait_for(3)
+    workers = descendants(process.pid)
+    assert workers
+    process.send_signal(number)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == code
+    assert "everything finished is stored" in err
+    assert "selector run" in err
+    assert not any(alive(pid) for pid in workers)
+    before = outcome(workplace)
+    workplace.run("run", "./study.yaml", SLOW)
+    after = outcome(workplace)
+    assert len(after) == 20
+    assert {key: after[key] for key in before} == before
+
+
+def test_kill_9_of_the_controller_loses_and_repeats_nothing(workplace):
+    kills = 0
+    while True:
+        process = workplace.start("run", "./study.yaml", SLOW)
+        done = workplace.finished()
+        try:
+            deadline = time.monotonic() + 30
+            while workplace.finished() < min(done + 6, 20) and process.poll() is None:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            workers = descendants(process.pid)
+        finally:
+            if process.poll() is None and workplace.finished() < 20:
+                kill(process)
+                kills += 1
+                process.communicate()
+            else:
+                process.communicate(timeout=30)
+                break
+        time.sleep(1.0)
+        assert not any(alive(pid) for pid in workers), "a worker outlived its controller"
+    assert kills >= 2
+    killed = outcome(workplace)
+    numbers = sorted(
+        int(path.name[:5]) for path in (workplace.folder / "runs/mine/trials").iterdir()
+    )
+    assert numbers == list(range(1, 13))
+    assert len(killed) == 20
+    assert {row[0] for row in killed.values()} == {"complete"}
+    assert not list((workplace.folder / "runs").rglob("*.tmp"))
+
+    shutil.rmtree(workplace.folder / "runs")
+    workplace.run("run", "./study.yaml", SLOW, "launcher.workers=1")
+    assert outcome(workplace) == killed
+
+
+def test_a_second_controller_is_refused(workplace):
+    process = workplace.start("run", "./study.yaml", SLOW)
+    workplace.wait_for(1)
+    text = workplace.run("run", "./study.yaml", SLOW, code=2)
+    assert f"being run by process {process.pid} on" in text
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert workplace.finished() == 20
+
+
+def test_a_worker_killed_in_mid_run_costs_one_attempt(workplace):
+    process = workplace.start("run", "./study.yaml", SLOW)
+    workplace.wait_for(2)
+    leaves = [pid for pid in descendants(process.pid) if not descendants(pid)]
+    for pid in leaves:
+        kill_pid(pid)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert {row[0] for row in outcome(workplace).values()} == {"complete"}
+    assert len(outcome(workplace)) == 20
+
+
+def kill_pid(pid):
+    os.kill(pid, signal.SIGKILL)
