@@ -13,6 +13,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+# Loaded before `report` is defined, so that selector.report stays the function: an import binds a
+# package to its parent only when it is loaded.
+import selector.report as _report_package  # noqa: F401
+
 if TYPE_CHECKING:
     import pandas
 

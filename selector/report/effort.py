@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,8 @@ class Effort:
     arm: str
     trials: tuple[int, ...]
     best: tuple[float, ...]
+    typical: float
+    """Median value of one trial; far from the mean, best[0], where a few trials went wild."""
 
 
 def effort(study: Study, results: pandas.DataFrame) -> tuple[Effort, ...]:
@@ -46,7 +49,9 @@ def effort(study: Study, results: pandas.DataFrame) -> tuple[Effort, ...]:
         filled = values.fillna(worst).tolist()
         steps = numpy.unique(numpy.geomspace(1, most, _MOST_POINTS).round().astype(int)).tolist()
         best = tuple(expected_best(filled, n, minimize=study.minimize) for n in steps)
-        found.append(Effort(arm=arm.name, trials=tuple(steps), best=best))
+        found.append(
+            Effort(arm=arm.name, trials=tuple(steps), best=best, typical=statistics.median(filled))
+        )
     return tuple(found)
 
 

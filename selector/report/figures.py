@@ -25,6 +25,8 @@ COLOURS = ("#1b84c4", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#c98f00")
 _FAILED = "#808080"
 _DASHES = ("solid", "dash", "dot", "dashdot")
 _SYMBOLS = ("circle", "square", "diamond", "pentagon")
+# One trial's median, with room above it, begins the view of what tuning buys.
+_TYPICAL_SPANS = 1.5
 _BEST_MARGIN, _WORST_MARGIN, _FAILED_PLACE = 0.06, 0.16, 0.1
 
 
@@ -131,7 +133,18 @@ def effort_figure(numbers: Sequence[Effort], metric: str, arms: Sequence[str]) -
     ]
     layout = _layout("trials in a sub-search", metric)
     layout["xaxis"] |= {"rangemode": "tozero"}
+    layout["yaxis"]["range"] = _effort_range(numbers)
     return {"data": data, "layout": {**layout, "hovermode": "x unified"}}
+
+
+def _effort_range(numbers: Sequence[Effort]) -> list[float]:
+    """All curves, but not where single wild trials lift their beginning beyond typical values."""
+    ends = [item.best[-1] for item in numbers]
+    sign = 1 if any(item.best[0] > item.best[-1] for item in numbers) else -1
+    best = min(ends) if sign > 0 else max(ends)
+    starts = max(sign * (item.best[0] - best) for item in numbers)
+    typical = max(sign * (item.typical - best) for item in numbers)
+    return _padded(best, best + sign * min(starts, _TYPICAL_SPANS * typical), 0.06)
 
 
 def _dots(

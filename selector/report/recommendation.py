@@ -77,8 +77,11 @@ def caveats(stored: StoredStudy, answer: Answer) -> list[str]:
         found.append("The study is unfinished: the answer may still change.")
     if answer.recommended is None or verdict is None:
         return found
-    text = scope(answer.recommended.config, study.budget.tokens)
-    found.append(f"The answer was {text}; another size, length or text may have another answer.")
+    config = answer.recommended.config
+    others = "other data" if config.objective.kind == "function" else "another size, length or text"
+    found.append(
+        f"The answer was {scope(config, study.budget.tokens)}; {others} may have another answer."
+    )
     trials = max(study.trials_in(arm) for arm in study.arms)
     if len(study.arms) > 1 and trials > 1:
         found.append(

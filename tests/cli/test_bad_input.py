@@ -85,7 +85,7 @@ def test_several_mistakes_are_listed_at_once(call, tmp_path):
         (["report", "nope"], "unknown study 'nope'; known: none"),
         (["rerun", "nope"], "unknown study 'nope'"),
         (["status", "nope"], "unknown study 'nope'"),
-        (["report", "../nope"], "no such file"),
+        (["report", "../nope"], "No such file"),
         (["list", "optimisers"], "unknown axis 'optimisers'; known: model, optimizer"),
         (["train", "nope.yaml"], "nope.yaml: no such file"),
         (["train", "optimizer=adamw,muon"], "one run has one value"),

@@ -6,7 +6,7 @@ import plotly.graph_objects
 import pytest
 
 from selector.report import figures
-from selector.report.effort import effort
+from selector.report.effort import Effort, effort
 from selector.report.landscape import landscape
 from selector.report.learning import learning
 from selector.report.results import curves, results
@@ -54,6 +54,17 @@ def test_an_arm_has_one_colour_everywhere(drawn: list[figures.Figure]) -> None:
     assert {name: len(found) for name, found in seen.items()} == dict.fromkeys(seen, 1)
     assert len({next(iter(found)) for found in seen.values()}) == 4
     assert drawn[2]["data"][0]["marker"]["color"] == next(iter(seen["adamw"]))
+
+
+def test_a_wild_trial_does_not_flatten_what_tuning_buys() -> None:
+    wild = Effort(arm="a", trials=(1, 2, 8), best=(5e4, 3e3, 0.02), typical=0.3)
+    calm = Effort(arm="b", trials=(1, 2, 8), best=(0.4, 0.2, 0.05), typical=0.35)
+    low, high = figures.effort_figure([wild, calm], "loss", ["a", "b"])["layout"]["yaxis"]["range"]
+    assert low < 0.02
+    assert 0.4 < high < 1
+    rising = Effort(arm="b", trials=(1, 2), best=(0.4, 0.9), typical=0.5)
+    low, high = figures.effort_figure([rising], "accuracy", ["b"])["layout"]["yaxis"]["range"]
+    assert low < 0.4 < 0.9 < high
 
 
 def test_every_point_lies_inside_its_panel(drawn: list[figures.Figure]) -> None:
