@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING
 import selector.report as _report_package  # noqa: F401
 
 if TYPE_CHECKING:
-    import pandas
-
+    from selector.report.results import Table
     from selector.report.write import ReportPaths
     from selector.study.agenda import Agenda
     from selector.study.plan import Plan
@@ -34,7 +33,7 @@ def run(
     *,
     runs: str | Path = "runs",
     reports: str | Path = "reports",
-) -> pandas.DataFrame:
+) -> Table:
     """Run a study, or go on with it, write its report, and return `results`.
 
     Args:
@@ -69,7 +68,7 @@ def report(
     return write_report(open_study(study, Path(runs)), Path(reports))
 
 
-def results(study: str, *, runs: str | Path = "runs") -> pandas.DataFrame:
+def results(study: str, *, runs: str | Path = "runs") -> Table:
     """One row for each run of a stored study."""
     from selector.report.results import results as table
     from selector.study.stored import open_study

@@ -199,10 +199,7 @@ def _print_run(asked: argparse.Namespace, done: Any, folder: Path, message: str)
 
 def _short(path: Path) -> str:
     """The path as a person in the current folder would type it."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _json(mapping: Mapping[str, Any]) -> int:

@@ -64,7 +64,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="one object on standard output")
     parser.set_defaults(command=function)
     asked = parser.parse_intermixed_args(rest)
-    asked.runs, asked.reports = asked.runs.absolute(), asked.reports.absolute()
+    asked.runs = asked.runs.absolute()  # workers and MLflow are told where it lies
     return asked
 
 

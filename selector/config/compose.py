@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import (
@@ -170,9 +171,7 @@ def load_yaml(file: Path) -> dict[str, Any]:
         tree = OmegaConf.load(file)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: cannot be read: {error}") from error
-    except Exception as error:  # yaml's errors, without a door to import yaml here
-        if type(error).__module__.partition(".")[0] not in ("yaml", "omegaconf"):
-            raise
+    except (yaml.YAMLError, OmegaConfBaseException) as error:
         raise ConfigError(f"{file}: not a YAML file: {_first_line(error)}") from error
     found = OmegaConf.to_container(tree, resolve=False)
     if not isinstance(found, dict):

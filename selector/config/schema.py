@@ -103,9 +103,9 @@ class Objective:
     """Name of the reported metric whose last value is the run's value."""
     direction: Literal["minimize", "maximize"] = "minimize"
     """Whether a smaller or a larger value of the metric is better."""
-    evaluations: int = 10
+    evaluations: int = 8
     """How often the validation part is evaluated in a run, the last step included."""
-    evaluation_tokens: int = 131_072
+    evaluation_tokens: int = 32_768
     """At most this many tokens of a part are evaluated; the whole part where it is smaller."""
     function: str = ""
     """`package.module:function` for `kind: function`; importing it runs the user's code."""

@@ -9,7 +9,7 @@ from selector.config.command_line import sort_overrides
 from selector.config.compose import Composer, parse_overrides
 from selector.config.decode import Mistakes, dataclass_from, unknown
 from selector.config.locations import conf_folder
-from selector.config.parts import check_keys, decode_parts
+from selector.config.parts import check_keys, check_length, decode_parts
 from selector.config.schema import GROUPS, PARTS, Budget, RunConfig
 
 
@@ -50,6 +50,8 @@ def compose_single(
     budget = dataclass_from(
         Budget, {**base.raw()["budget"], **mapping["budget"]}, "budget", mistakes
     )
+    if config and budget:
+        check_length(config, budget.tokens, mistakes)
     mistakes.raise_if_any()
     assert config is not None
     assert budget is not None

@@ -13,7 +13,7 @@ from selector.config.limits import mistake
 from selector.report.compare import ArmRow
 from selector.report.digits import number, setting, size
 from selector.space.dimension import Interval
-from selector.study.answer import Answer, Finalist
+from selector.study.answer import Answer, Finalist, shared_edges
 from selector.study.stored import StoredStudy
 from selector.study.study import Arm, Study
 from selector.track.run import Outcome, Stage
@@ -49,16 +49,13 @@ def findings(stored: StoredStudy, answer: Answer, rows: Sequence[ArmRow]) -> lis
 def best_at_edge(
     stored: StoredStudy, answer: Answer, rows: Sequence[ArmRow] = ()
 ) -> Iterator[Finding]:
-    """At least half of an arm's best settings lie in the outer twentieth of a range."""
+    """At least half of an arm's best settings lie at one end of a range."""
     study = stored.study
     for arm in study.arms:
         own = [item for item in answer.finalists if item.arm == arm.name]
-        sides = Counter(
-            place for item in own for place in arm.space.edges(item.trial.values).items()
-        )
-        for (key, side), count in sides.items():
+        for (key, side), count in shared_edges(own).items():
             item = arm.space.dimensions[key]
-            if 2 * count < len(own) or not isinstance(item, Interval):
+            if not isinstance(item, Interval):
                 continue
             wider = widened(key, item, side)
             if wider is None:

@@ -25,6 +25,7 @@ import pandas
 from selector.study.stored import StoredStudy
 from selector.track.record import StoredRun
 
+Table = pandas.DataFrame
 UNFINISHED = "unfinished"
 METRIC = "metrics."
 _INTEGERS = ("trial", "sub_search", "index", "seed", "tokens", "steps", "step")

@@ -7,7 +7,7 @@ low, low + step, … only, `grid` says how many points an enumeration takes from
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,15 +80,27 @@ class Interval:
             words += f", step {self.step:g}"
         return words if self.grid is None else f"{words}, {self.grid} grid points"
 
-    def edge(self, value: Scalar) -> str | None:
-        """'low' or 'high' where `value` lies in the outer twentieth of the range, else None."""
+    def edge(self, value: Scalar, tried: Sequence[Scalar]) -> str | None:
+        """'low' or 'high' where the best may lie outside the range, given the best `value`.
+
+        That is in the outer twentieth, or in the outer third with nothing `tried` beyond it: with
+        few random trials, the one nearest to an end lies well inside.
+        """
+        share = self._share(value)
+        shares = [self._share(other) for other in tried]
+        if share <= 0.05 or (share < 1 / 3 and not any(other < share for other in shares)):
+            return "low"
+        if share >= 0.95 or (share > 2 / 3 and not any(other > share for other in shares)):
+            return "high"
+        return None
+
+    def _share(self, value: Scalar) -> float:
+        """Where in the range a value lies: 0 at the low end, 1 at the high end."""
         assert is_number(value)
-        number = float(value)
-        low, high = float(self.low), float(self.high)
+        low, high, number = float(self.low), float(self.high), float(value)
         if self.log:
             low, high, number = math.log(low), math.log(high), math.log(number)
-        share = (number - low) / (high - low)
-        return "low" if share <= 0.05 else "high" if share >= 0.95 else None
+        return (number - low) / (high - low)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +126,7 @@ class Choices:
         """In words: 'one of 0.9, 0.95'."""
         return f"one of {', '.join(map(str, self.values))}"
 
-    def edge(self, value: Scalar) -> str | None:
+    def edge(self, value: Scalar, tried: Sequence[Scalar]) -> str | None:
         """None: choices have no edge."""
         return None
 

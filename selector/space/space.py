@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,10 +38,15 @@ class Space:
             dict(zip(self.dimensions, point, strict=True)) for point in itertools.product(*columns)
         ]
 
-    def edges(self, values: Mapping[str, Value]) -> dict[str, str]:
-        """Which tuned values lie at the edge of their range: dotted key -> 'low' or 'high'."""
+    def edges(
+        self, values: Mapping[str, Value], tried: Sequence[Mapping[str, Value]]
+    ) -> dict[str, str]:
+        """Where the best may lie outside: dotted key -> 'low' or 'high' of its range.
+
+        `values` are the best found, `tried` those of all trials of the search.
+        """
         found = {
-            key: item.edge(values[key])  # type: ignore[arg-type]
+            key: item.edge(values[key], [other[key] for other in tried if key in other])  # type: ignore[arg-type,misc]
             for key, item in self.dimensions.items()
             if key in values
         }

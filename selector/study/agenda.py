@@ -147,7 +147,7 @@ class Agenda:
             steps=ended.steps,
             seconds=ended.seconds,
             error=ended.error,
-            facts=dict(ended.facts),
+            facts={**ended.facts, "ended": datetime.now(UTC).isoformat(timespec="seconds")},
             told=what,
         )
         self.record.finish(key, result)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from selector.study.study import Arm, Study
@@ -29,6 +30,8 @@ class Finalist:
     """Its values on the verdict seeds that completed."""
     failures: tuple[Outcome, ...]
     """How its other verdict runs ended."""
+    edges: Mapping[str, str]
+    """Where the best may lie outside the range: dotted key -> 'low' or 'high'."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,11 +77,9 @@ def explored(record: Record, arm: str, sub_search: int) -> list[StoredRun]:
 
 def find_finalist(study: Study, record: Record, arm: str, sub_search: int) -> Finalist | None:
     """The sub-search's best completed trial so far; None where none completed."""
-    runs = [
-        stored
-        for stored in explored(record, arm, sub_search)
-        if stored.result and stored.result.value is not None
-    ]
+    over_all = [stored for stored in explored(record, arm, sub_search) if stored.result]
+    tried = [stored.trial for stored in over_all if stored.trial]
+    runs = [stored for stored in over_all if stored.result and stored.result.value is not None]
     if not runs:
         return None
     sign = 1 if study.minimize else -1
@@ -99,6 +100,7 @@ def find_finalist(study: Study, record: Record, arm: str, sub_search: int) -> Fi
         explored=best.result.value,
         confirmed=tuple(result.value for result in over if result.value is not None),
         failures=tuple(result.outcome for result in over if result.value is None),
+        edges=study.arm(arm).space.edges(trial.values, [item.values for item in tried]),
     )
 
 
@@ -162,23 +164,22 @@ def _evidence(
         values=values,
         cost=statistics.median(seconds) if seconds else math.inf,
         barred=barred,
-        edge=_edge(arm, own),
+        edge=_edge(own),
     )
 
 
-def _edge(arm: Arm, finalists: list[Finalist]) -> str:
-    """Where at least half of the arm's finalists sit at one edge of a range; empty: nowhere."""
-    sides = Counter(
-        (key, side)
-        for finalist in finalists
-        for key, side in arm.space.edges(finalist.trial.values).items()
-    )
-    for (key, side), count in sides.most_common(1):
-        if 2 * count >= len(finalists):
-            return (
-                f"{count} of {len(finalists)} best settings lie at the {side} end of the range"
-                f" of {key}"
-            )
+def shared_edges(finalists: Sequence[Finalist]) -> dict[tuple[str, str], int]:
+    """Edges that at least half of an arm's finalists share: (dotted key, side) -> how many."""
+    sides = Counter(place for finalist in finalists for place in finalist.edges.items())
+    return {place: count for place, count in sides.items() if 2 * count >= len(finalists)}
+
+
+def _edge(finalists: list[Finalist]) -> str:
+    """Where an arm's best settings sit at one end of a range, in words; empty: nowhere."""
+    for (key, side), count in shared_edges(finalists).items():
+        return (
+            f"{count} of {len(finalists)} best settings lie at the {side} end of the range of {key}"
+        )
     return ""
 
 

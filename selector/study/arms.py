@@ -12,8 +12,10 @@ from typing import Any
 
 from selector.config.decode import Mistakes, dataclass_from, unknown
 from selector.config.identity import plain
+from selector.config.parts import check_length
 from selector.config.schema import GROUPS
 from selector.config.study import ComposedArm, ComposedStudy
+from selector.errors import ConfigError
 from selector.space.dimension import Dimension, Interval
 from selector.space.space import Space, assign
 from selector.study.study import Arm, Margin, Study, dimension_for, value_at
@@ -46,6 +48,8 @@ def resolve(composed: ComposedStudy, stored: Study | None = None) -> Study:
     }
     if len(judged) > 1:
         mistakes.add("objective", f"arms are judged by different metrics: {sorted(judged)}")
+    for composed_arm in composed.arms:
+        check_length(composed_arm.config, composed.budget.tokens, mistakes)
     spaces = [_open(composed, arm, mistakes) for arm in composed.arms]
     _check_used(composed, mistakes)
     mistakes.raise_if_any()
@@ -118,11 +122,8 @@ def _check_bounds(arm: ComposedArm, key: str, item: Dimension, mistakes: Mistake
     for value in values or ():
         try:
             assign(arm.config, {key: value})
-        except Exception as error:
-            mistakes_of = getattr(error, "mistakes", None)
-            if mistakes_of is None:
-                raise
-            mistakes.lines += mistakes_of
+        except ConfigError as error:
+            mistakes.lines += error.mistakes
 
 
 def _uses_optimizer(arm: ComposedArm) -> bool:

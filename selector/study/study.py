@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -95,12 +94,6 @@ class Study:
         """
         first = {"explore": 0, "verdict": 500}[stage]
         return self.seed * 1_000_000 + (sub_search + 1) * 1000 + first + place
-
-    def command(self, *overrides: str) -> str:
-        """The shell command that goes on with the study, with `overrides` added to its own."""
-        keys = {text.partition("=")[0] for text in overrides}
-        own = [text for text in self.asked[1:] if text.partition("=")[0] not in keys]
-        return shlex.join(["selector", "run", *self.asked[:1], *own, *overrides])
 
     def arm(self, name: str) -> Arm:
         """The arm called `name`."""

@@ -164,11 +164,7 @@ def _variance(arms: Iterable[Evidence], freedom: int) -> float | None:
     """Variance within arms, pooled; None where no arm has two values."""
     if freedom < 1:
         return None
-    squares = [
-        (value - _mean(arm.values)) ** 2
-        for arm in arms
-        for value in arm.values
-    ]
+    squares = [(value - _mean(arm.values)) ** 2 for arm in arms for value in arm.values]
     return math.fsum(squares) / freedom
 
 

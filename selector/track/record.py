@@ -115,6 +115,8 @@ class Record:
 
     def finish(self, key: str, result: Result) -> None:
         """Store that a run is over; written last, it is what makes it so."""
+        # Undecodable bytes in an error, such as a file's name, would make every reader stumble.
+        result = replace(result, error=result.error.encode("utf-8", "replace").decode())
         content = {"format": FORMAT, **plain({**vars(result), "told": None})}
         if result.told is not None:
             content["told"] = plain(result.told)

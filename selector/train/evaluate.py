@@ -42,14 +42,3 @@ def described(part: str, loss: float) -> dict[str, float]:
         f"{part}/bits_per_byte": loss / math.log(2),
         f"{part}/perplexity": math.exp(min(loss, largest)),
     }
-
-
-def intermediate_tokens(evaluation_tokens: int, evaluations: int, run_tokens: int) -> int:
-    """How many tokens each evaluation but the last reads, of at most `evaluation_tokens`.
-
-    A forward pass is a third of a training step's work. All evaluations before the last one
-    together may cost a tenth of the training; the number depends on the configuration and the
-    run's length only, never on measured time.
-    """
-    before_last = max(1, evaluations - 1)
-    return min(evaluation_tokens, round(0.1 * 3 * run_tokens / before_last))

@@ -10,7 +10,6 @@ import numpy.typing as npt
 from selector.track.run import Run
 from selector.train.data.corpus import Corpus
 from selector.train.data.sample import evaluation_windows
-from selector.train.evaluate import intermediate_tokens
 from selector.train.schedule import SCHEDULES
 
 _REPORTS = 50  # points of a training curve; each makes the host wait for the device once
@@ -31,10 +30,10 @@ class Member:
         objective, context = run.config.objective, run.config.batch.context
         self._evaluations = _spread(objective.evaluations, self.steps)
         self._reports = _spread(_REPORTS, self.steps) | self._evaluations
-        validation, full = corpus.part("validation"), objective.evaluation_tokens
-        self._windows = evaluation_windows(validation, context, full)
-        some = intermediate_tokens(full, objective.evaluations, run.tokens)
-        self._some_windows = evaluation_windows(validation, context, some)
+        # The same windows every time: points of a curve over different texts are not one curve.
+        self._windows = evaluation_windows(
+            corpus.part("validation"), context, objective.evaluation_tokens
+        )
         self._losses: list[float] = []
         self._norms: list[float] = []
         self._last_finite = math.nan
@@ -53,10 +52,8 @@ class Member:
         return self.step == self.steps
 
     def windows(self) -> npt.NDArray[np.int64] | None:
-        """The validation windows to evaluate after this step, or None: all of them at the end."""
-        if self.done:
-            return self._windows
-        return self._some_windows if self.step in self._evaluations else None
+        """The validation windows to evaluate after this step; None: none are due."""
+        return self._windows if self.step in self._evaluations else None
 
     def take(self, losses: npt.NDArray[np.float64], norms: npt.NDArray[np.float64]) -> str:
         """Remember further steps, [n] each; what went wrong where one was not finite, else ''."""

@@ -62,8 +62,13 @@ def test_a_grid_enumerates_the_product():
 
 def test_edges():
     item = Interval(low=1e-4, high=1e-1, log=True)
-    assert [item.edge(value) for value in (1.1e-4, 3e-3, 0.09)] == ["low", None, "high"]
-    assert Choices(values=(1, 2)).edge(1) is None
+    assert [item.edge(value, [1e-4, 0.1]) for value in (1.1e-4, 3e-3, 0.09)] == [
+        "low", None, "high",
+    ]  # fmt: skip
+    assert item.edge(0.02, [1e-3, 0.005, 0.02]) == "high"  # nothing was tried beyond it
+    assert item.edge(0.02, [1e-3, 0.05, 0.02]) is None
+    assert item.edge(5e-3, [1e-3, 5e-3]) is None
+    assert Choices(values=(1, 2)).edge(1, []) is None
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from selector.config.schema import RunConfig
 from selector.train.bank import Bank
-from selector.train.evaluate import described, intermediate_tokens, mean_loss
+from selector.train.evaluate import described, mean_loss
 
 
 def test_the_mean_over_windows_does_not_depend_on_how_they_are_cut(
@@ -38,10 +38,3 @@ def test_metrics_of_a_loss() -> None:
         }
     )
     assert math.isfinite(described("test", 1e6)["test/perplexity"])
-
-
-def test_intermediate_evaluations_cost_at_most_a_tenth_of_training() -> None:
-    assert intermediate_tokens(131_072, 10, 10**9) == 131_072
-    some = intermediate_tokens(131_072, 10, 1_000_000)
-    assert 9 * some / 3 == pytest.approx(100_000, rel=1e-3)
-    assert intermediate_tokens(131_072, 1, 1_000_000) == 131_072

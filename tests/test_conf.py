@@ -1,0 +1,60 @@
+"""Every technique has a file, an implementation and a space of its own keys; all compose."""
+
+from __future__ import annotations
+
+import pytest
+
+from selector.config.catalogue import axes, first_comment
+from selector.config.compose import load_yaml
+from selector.config.locations import conf_folder, study_file
+from selector.config.schema import GROUPS, PARTS
+from selector.config.study import compose_study
+from selector.launch import LAUNCHERS
+from selector.space.dimension import dimension
+from selector.study.study import value_at
+
+OPTIONS = [(group, option) for group, options in axes().items() for option in options]
+
+
+def test_files_and_implementations_match_exactly():
+    from selector.train.model import MODELS
+    from selector.train.objective import OBJECTIVES
+    from selector.train.optimizer import OPTIMIZERS
+    from selector.train.schedule import SCHEDULES
+
+    found = axes()
+    assert set(found["optimizer"]) == set(OPTIMIZERS)
+    assert set(found["schedule"]) == set(SCHEDULES)
+    assert set(found["objective"]) == {*OBJECTIVES, "function"}
+    assert set(found["launcher"]) == set(LAUNCHERS)
+    files = [conf_folder() / "model" / f"{name}.yaml" for name in found["model"]]
+    families = {load_yaml(file)["family"] for file in files}
+    assert families == set(MODELS)
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS)
+def test_every_option_says_what_it_is_and_has_a_space_of_its_own_keys(group, option):
+    path = conf_folder() / group / f"{option}.yaml"
+    assert first_comment(path), f"{path} has no comment"
+    mapping = load_yaml(path)
+    assert mapping["name"] == option
+    for key, space in mapping.get("space", {}).items():
+        assert value_at(mapping, key) is not None, f"{path}: space.{key} is no key of it"
+        dimension(f"{group}.{key}", space)
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS)
+def test_every_option_composes(group, option):
+    overrides = [f"{group}={option}"]
+    if (group, option) == ("data", "text"):
+        overrides.append("data.paths=[x.txt]")
+    if (group, option) == ("objective", "function"):
+        overrides.append("objective.function=a:b")
+    study = compose_study(study_file("quickstart"), overrides)
+    assert all(arm.choices[group] == option for arm in study.arms if group != "optimizer")
+
+
+def test_groups_and_folders_match():
+    folders = {path.name for path in conf_folder().iterdir() if path.is_dir()}
+    assert folders == set(GROUPS)
+    assert set(PARTS) < set(GROUPS)
