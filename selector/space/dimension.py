@@ -83,14 +83,14 @@ class Interval:
     def edge(self, value: Scalar, tried: Sequence[Scalar]) -> str | None:
         """'low' or 'high' where the best may lie outside the range, given the best `value`.
 
-        That is in the outer twentieth, or in the outer third with nothing `tried` beyond it: with
-        few random trials, the one nearest to an end lies well inside.
+        That is in the outer twentieth, or within 1 / (n + 1) of the end (where the outermost of n
+        random trials is expected) with nothing `tried` beyond it.
         """
-        share = self._share(value)
+        share, reach = self._share(value), 1 / (len(tried) + 1)
         shares = [self._share(other) for other in tried]
-        if share <= 0.05 or (share < 1 / 3 and not any(other < share for other in shares)):
+        if share <= 0.05 or (share <= reach and not any(other < share for other in shares)):
             return "low"
-        if share >= 0.95 or (share > 2 / 3 and not any(other > share for other in shares)):
+        if share >= 0.95 or (share >= 1 - reach and not any(other > share for other in shares)):
             return "high"
         return None
 

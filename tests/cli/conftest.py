@@ -37,7 +37,7 @@ def train(config, run):
     settings = config.objective.parameters
     for step in range(1, 4):
         time.sleep(settings["seconds"] / 3)
-        run.report(step, loss=(settings["x"] - 0.3) ** 2 + (settings["kind"] == "b")
+        run.report(step, loss=(settings["x"] - 0.5) ** 2 + (settings["kind"] == "b")
                    + 1e-4 * (run.seed * 7919 % 13) + 1.0 / step)
 """
 

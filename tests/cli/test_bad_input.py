@@ -52,7 +52,7 @@ def written(folder):
         (["quickstart", "data=text", "data.paths=[latin.txt]"], "latin.txt"),
         (["quickstart", "data=text", "data.paths=[short.txt]"], "short"),
         (["quickstart", "data=text", "data.paths=[folder]"], "folder"),
-        (["quickstart", "batch.context=100000000"], "context"),
+        (["quickstart", "batch.context=9000000", "budget.tokens=2e8"], "context"),
     ],
 )
 def test_study_commands(call, tmp_path, command, arguments, expected):

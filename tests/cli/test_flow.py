@@ -46,7 +46,7 @@ def test_plan_run_status_report_rerun_train(workplace):
     x = recommended["objective"]["parameters"]["x"]
     assert abs(x - found["recommended"]["values"]["objective.parameters.x"]) < 1e-12
     single = workplace.json(
-        "train", "reports/mine/recommended.yaml", "objective.parameters.x=0.3", "budget.tokens=2e2"
+        "train", "reports/mine/recommended.yaml", "objective.parameters.x=0.5", "budget.tokens=2e2"
     )
     assert 1 / 3 <= single["metrics"]["loss"] < 1 / 3 + 0.01
     assert workplace.finished() == 20  # neither touched the study's own runs
