@@ -93,11 +93,11 @@ def test_a_plain_script_without_a_main_guard(workplace):
 
 
 def test_an_unfinished_study_says_so(workplace):
-    process = workplace.start("run", "./study.yaml", "set=x", "objective.parameters.seconds=0.3")
+    process = workplace.start("run", "./study.yaml", "set=x", "objective.parameters.seconds=1.5")
     process.communicate(timeout=30)
     assert process.returncode == 2  # `set` is given in the study file
-    process = workplace.start("run", "./study.yaml", "objective.parameters.seconds=0.3")
-    workplace.wait_for(5)
+    process = workplace.start("run", "./study.yaml", "objective.parameters.seconds=1.5")
+    workplace.wait_for(3)
     assert workplace.json("status", "mine")["state"] == "running"
     text = workplace.run("report", "mine")
     assert text.strip().startswith("Unfinished")
