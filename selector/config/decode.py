@@ -10,6 +10,7 @@ import types
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from selector.config.schema import PARTS, RunConfig, Technique
@@ -50,7 +51,7 @@ def run_config(mapping: Mapping[str, Any]) -> RunConfig:
     """
     mistakes = Mistakes()
     parts: dict[str, Any] = {}
-    hints = get_type_hints(RunConfig)
+    hints = _type_hints(RunConfig)
     for part in PARTS:
         if part not in mapping:
             mistakes.add(part, "missing")
@@ -76,7 +77,7 @@ def dataclass_from(
     kind: type[T], mapping: Mapping[str, Any], where: str, mistakes: Mistakes
 ) -> T | None:
     """An instance of the dataclass `kind`; None where `mistakes` got a line."""
-    hints = get_type_hints(kind)
+    hints = _type_hints(kind)
     known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
     before = len(mistakes.lines)
     for key in mapping:
@@ -116,6 +117,11 @@ def kind_mistake(given: Any, reference: Any) -> str | None:
     else:
         fits = isinstance(given, int | float) and type(given) is not bool
     return None if fits else f"expected {names[type(reference)]}, got {given!r}"
+
+
+@cache
+def _type_hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)  # evaluates every annotation: most of a decoding's time
 
 
 def _frozen(value: Any) -> Any:

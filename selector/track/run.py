@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -48,7 +49,7 @@ class Trial:
     """What was tuned: dotted key -> value."""
     config: RunConfig
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """The configuration's fingerprint."""
         return config_fingerprint(self.config)
