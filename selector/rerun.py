@@ -6,12 +6,10 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from selector.config.compose import load_yaml
-from selector.config.identity import config_fingerprint, plain
+from selector.config.identity import plain, run_fingerprint
 from selector.config.schema import Data, RunConfig
-from selector.config.single import compose_single
+from selector.config.single import Single, compose_single
 from selector.errors import RunFailed, StudyError
 from selector.launch.single import new_folder, run_one
 from selector.study.answer import answer
@@ -61,27 +59,35 @@ def rerun(
     """
     trial = _trial(stored, trial_number)
     first = _first_run(stored, trial)
-    file = {
-        **plain(trial.config),
-        "choices": dict(stored.study.arm(trial.arm).choices),
-        "budget": {"tokens": first.run.tokens},
-    }
-    config, _, tokens = compose_single(file, overrides)
+    asked = compose_single(
+        {
+            **plain(trial.config),
+            "budget": {"tokens": first.run.tokens},
+            "origin": {"seed": first.run.seed},
+        },
+        overrides,
+    )
     runs = stored.folder.parent
-    config = prepared(config, runs)
+    config = prepared(asked.config, runs)
     number = new_folder(stored.folder / "reruns").name
     run = Run(
         key=f"reruns/{number}",
         config=config,
         stage=Stage.RERUN,
-        seed=first.run.seed,
-        tokens=tokens,
+        seed=asked.seed,
+        tokens=asked.tokens,
         data_folder=runs / DATA_FOLDER,
     )
     tags = {"origin": first.run.key, "origin_fingerprint": trial.fingerprint}
     origin = Origin(study=stored.study.name, arm=trial.arm, trial=trial, tags=tags)
     result = run_one(
-        run, stored.record, tracker, origin, on_report=on_report, interrupted=interrupted
+        run,
+        stored.record,
+        tracker,
+        origin,
+        launcher=asked.launcher.name,
+        on_report=on_report,
+        interrupted=interrupted,
     )
     refuse_failure(result)
     agrees, text = _compare(stored, first, run, result)
@@ -89,8 +95,7 @@ def rerun(
 
 
 def train(
-    file: Path | None,
-    overrides: Sequence[str],
+    single: Single,
     runs: Path,
     tracker: Tracker,
     *,
@@ -100,36 +105,33 @@ def train(
     """One run of one configuration: of a recommended.yaml, or of `conf/`, under overrides.
 
     Raises:
-        InputError: every mistake in the file, the overrides and the data.
+        InputError: every mistake in the data.
         RunFailed: the run did not complete.
     """
-    stored: Mapping[str, Any] = load_yaml(file) if file else {}
-    config, choices, tokens = compose_single(stored, overrides, str(file or ""))
-    known = config.data.fingerprint
-    config = prepared(config, runs)
+    known = single.config.data
+    config = prepared(single.config, runs)
     folder = new_folder(runs / "_single")
     run = Run(
         key=folder.name,
         config=config,
         stage=Stage.SINGLE,
-        seed=int(stored.get("seed", 0)),
-        tokens=tokens,
+        seed=single.seed,
+        tokens=single.tokens,
         data_folder=runs / DATA_FOLDER,
     )
-    tags = {"origin": str(stored["study"])} if "study" in stored else {}
+    tags = {f"origin.{key}": str(value) for key, value in single.origin.items()}
     result = run_one(
         run,
         Record(FolderStore(folder.parent)),
         tracker,
         Origin(study="_single", tags=tags),
-        launcher=choices["launcher"],
+        launcher=single.launcher.name,
         on_report=on_report,
         interrupted=interrupted,
     )
     refuse_failure(result)
-    text = ""
-    if known and known != config.data.fingerprint and config.data.name == _data_name(stored):
-        text = data_changed(known, config.data)
+    changed = known.fingerprint not in ("", config.data.fingerprint)
+    text = data_changed(known.fingerprint, config.data) if changed else ""
     return Rerun(run=run, result=result, first=None, agrees=None, text=text)
 
 
@@ -162,10 +164,6 @@ def data_changed(known: str, data: Data) -> str:
         " between Python versions; files may have changed). Numbers of different texts are not"
         " compared."
     )
-
-
-def _data_name(stored: Mapping[str, Any]) -> str:
-    return str(stored["data"].get("name", ""))
 
 
 def _trial(stored: StoredStudy, number: int | None) -> Trial:
@@ -204,13 +202,10 @@ def _compare(
     assert old is not None
     if first.run.config.data.fingerprint != run.config.data.fingerprint:
         return None, data_changed(first.run.config.data.fingerprint, run.config.data)
-    if (
-        config_fingerprint(first.run.config) != config_fingerprint(run.config)
-        or first.run.tokens != run.tokens
-    ):
+    if _computation(first.run) != _computation(run):
         return None, (
-            f"Another configuration was trained: {study.metric} {_show(result.value)} against"
-            f" {_show(old.value)} of the recommended one."
+            f"Another configuration, length or seed was trained: {study.metric}"
+            f" {_show(result.value)} against {_show(old.value)} of the first."
         )
     was = _results_only(stored.record.curve(first.run.key))
     now = _results_only(stored.record.curve(run.key))
@@ -238,6 +233,11 @@ def _compare(
     agrees = difference <= 2 * spread
     side = "within" if agrees else "more than"
     return agrees, f"{text}, {side} twice the spread between seeds ({spread:.2g})."
+
+
+def _computation(run: Run) -> str:
+    """What a run computes, whatever it is made for."""
+    return run_fingerprint(run.config, seed=run.seed, stage="", tokens=run.tokens)
 
 
 def _results_only(curve: list[dict[str, float]]) -> list[dict[str, float]]:

@@ -104,7 +104,8 @@ def rerun(asked: argparse.Namespace) -> int:
 def train(asked: argparse.Namespace) -> int:
     """One run of one configuration: a recommended.yaml, or the defaults, under overrides."""
     from selector.cli.progress import Progress
-    from selector.config.schema import Track
+    from selector.config.compose import load_yaml
+    from selector.config.single import compose_single
     from selector.rerun import train as single
     from selector.signals import StopSignals
     from selector.track import make_tracker
@@ -113,12 +114,12 @@ def train(asked: argparse.Namespace) -> int:
     file = Path(overrides.pop(0)) if overrides and "=" not in overrides[0] else None
     if file is not None and not file.is_file():
         raise ConfigError(f"{file}: no such file; expected a recommended.yaml or KEY=VALUE")
-    tracker = make_tracker(Track(), asked.runs)
+    composed = compose_single(load_yaml(file) if file else {}, overrides, str(file or ""))
+    tracker = make_tracker(composed.tracker, asked.runs)
     try:
         with StopSignals() as signals, Progress(silent=asked.json) as progress:
             done = single(
-                file,
-                overrides,
+                composed,
                 asked.runs,
                 tracker,
                 on_report=progress.run,

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from difflib import get_close_matches
 from functools import cache
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from selector.config.schema import PARTS, RunConfig, Technique
 from selector.errors import ConfigError
@@ -77,7 +77,7 @@ def dataclass_from(
     kind: type[T], mapping: Mapping[str, Any], where: str, mistakes: Mistakes
 ) -> T | None:
     """An instance of the dataclass `kind`; None where `mistakes` got a line."""
-    hints = _type_hints(kind)
+    hints = _type_hints(cast(type, kind))
     known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
     before = len(mistakes.lines)
     for key in mapping:

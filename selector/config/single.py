@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from selector.config.command_line import sort_overrides
@@ -10,19 +11,31 @@ from selector.config.compose import Composer, parse_overrides
 from selector.config.decode import Mistakes, dataclass_from, unknown
 from selector.config.locations import conf_folder
 from selector.config.parts import check_keys, check_length, decode_parts
-from selector.config.schema import GROUPS, PARTS, Budget, RunConfig
+from selector.config.schema import GROUPS, PARTS, Budget, Launch, RunConfig, Track
 
 
-def compose_single(
-    stored: Mapping[str, Any], overrides: Sequence[str], where: str = ""
-) -> tuple[RunConfig, dict[str, str], int]:
-    """One run's configuration, its choices and its tokens: from `stored`, or from `conf/` alone.
+@dataclass(frozen=True, kw_only=True)
+class Single:
+    """One run to make, and where."""
 
-    `stored` is what a recommended.yaml holds: every part, `choices` and `budget`. A group override
-    replaces that whole part of the file by the option from `conf/`.
+    config: RunConfig
+    tokens: int
+    seed: int
+    origin: Mapping[str, Any]
+    """The study and the trial whose recommendation it starts from; empty: none."""
+    launcher: Launch
+    tracker: Track
+
+
+def compose_single(stored: Mapping[str, Any], overrides: Sequence[str], where: str = "") -> Single:
+    """One run: of `stored`, or of the defaults in `conf/`, under overrides.
+
+    `stored` is what a recommended.yaml holds: every part, `budget` and `origin`. A group override
+    replaces that whole part of the file by the option from `conf/`. The seed is that of the
+    recommendation's first verdict run.
 
     Raises:
-        ConfigError: one line for each mistake.
+        ConfigError: one line for each mistake; `where` names the file.
     """
     mistakes = Mistakes()
     conf = conf_folder()
@@ -31,11 +44,16 @@ def compose_single(
     for key in (*given.compare, *given.ranges):
         mistakes.add(key, "one run has one value for every key; a study compares and tunes")
     for key in given.root:
-        mistakes.add("", unknown("key", key, [f"{group}.KEY" for group in GROUPS]))
-    if stored and not set(PARTS) <= set(stored):
-        missing = [part for part in PARTS if part not in stored]
+        if key != "seed":
+            mistakes.add("", unknown("key", key, ["seed", *(f"{group}.KEY" for group in GROUPS)]))
+    missing = [part for part in PARTS if not isinstance(stored.get(part), Mapping)]
+    if stored and missing:
         mistakes.add(where, f"expected a recommended.yaml; it lacks {', '.join(missing)}")
     mistakes.raise_if_any()
+    origin = stored.get("origin") or {}
+    seed = given.root.get("seed", origin.get("seed", 0))
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        mistakes.add("seed", f"expected a whole number from 0, got {seed!r}")
     base = composer.compose(given.groups)
     kept = {
         part: stored[part]
@@ -47,13 +65,22 @@ def compose_single(
     mistakes.raise_if_any()
     mapping = base.resolved({**kept, "name": "single", **given.values})
     config = decode_parts(mapping, shape, mistakes)
-    budget = dataclass_from(
-        Budget, {**base.raw()["budget"], **mapping["budget"]}, "budget", mistakes
-    )
-    if config and budget:
-        check_length(config, budget.tokens, mistakes)
+    budget = {**base.raw()["budget"], **mapping["budget"]}
+    length = dataclass_from(Budget, budget, "budget", mistakes)
+    launcher = dataclass_from(Launch, mapping["launcher"], "launcher", mistakes)
+    tracker = dataclass_from(Track, mapping["tracker"], "tracker", mistakes)
+    if config and length:
+        check_length(config, length.tokens, mistakes)
     mistakes.raise_if_any()
     assert config is not None
-    assert budget is not None
-    choices = {**base.choices, **stored.get("choices", {}), **given.groups}
-    return config, choices, budget.tokens
+    assert length is not None
+    assert launcher is not None
+    assert tracker is not None
+    return Single(
+        config=config,
+        tokens=length.tokens,
+        seed=seed,
+        origin=origin,
+        launcher=launcher,
+        tracker=tracker,
+    )

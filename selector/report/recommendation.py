@@ -14,6 +14,7 @@ from selector.report.provenance import provenance
 from selector.report.words import scope
 from selector.study.answer import Answer
 from selector.study.stored import StoredStudy
+from selector.study.study import Study
 from selector.track.record import FORMAT, to_yaml
 from selector.track.run import Trial
 
@@ -50,6 +51,7 @@ def recommended_yaml(stored: StoredStudy, trial: Trial, path: str) -> str:
     study = stored.study
     content: Mapping[str, Any] = {
         "format": FORMAT,
+        "origin": {"study": study.name, "trial": trial.number, "seed": _first_seed(study, trial)},
         "choices": dict(study.arm(trial.arm).choices),
         "budget": {"tokens": study.budget.tokens},
         **plain(trial.config),
@@ -62,6 +64,11 @@ def recommended_yaml(stored: StoredStudy, trial: Trial, path: str) -> str:
         f"# see if it comes back:  selector rerun {study.name}\n"
     )
     return head + to_yaml(content)
+
+
+def _first_seed(study: Study, trial: Trial) -> int:
+    """The seed with which `selector train` and `rerun` give the first verdict run's curve."""
+    return study.seed_of("verdict", trial.sub_search)
 
 
 def train_command(path: str) -> str:

@@ -106,7 +106,8 @@ def test_selector_train_takes_the_file(tmp_path: Path) -> None:
     assert trial is not None
     file = tmp_path / "recommended.yaml"
     file.write_text(recommended_yaml(stored, trial, str(file)))
-    config, choices, tokens = compose_single(from_yaml(file.read_text()), [])
-    assert config_fingerprint(config) == trial.fingerprint
-    assert choices["optimizer"] == "adamw"
-    assert tokens == stored.study.budget.tokens
+    single = compose_single(from_yaml(file.read_text()), [])
+    assert config_fingerprint(single.config) == trial.fingerprint
+    assert single.tokens == stored.study.budget.tokens
+    assert single.seed == stored.study.seed_of("verdict", trial.sub_search)
+    assert single.origin["trial"] == trial.number
