@@ -9,6 +9,7 @@ and ends with a report, a recommended configuration, and one command that trains
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +29,7 @@ __all__ = ["__version__", "plan", "report", "results", "run"]
 
 
 def run(
-    study: str,
+    study: str | Path,
     overrides: Sequence[str] = (),
     *,
     runs: str | Path = "runs",
@@ -50,12 +51,12 @@ def run(
     return results(paths.recommendation["study"], runs=runs)
 
 
-def plan(study: str, overrides: Sequence[str] = (), *, runs: str | Path = "runs") -> Plan:
+def plan(study: str | Path, overrides: Sequence[str] = (), *, runs: str | Path = "runs") -> Plan:
     """What a study would run: arms, spaces, runs, tokens; trains nothing."""
     from selector.study.conduct import read_study
     from selector.study.plan import make_plan
 
-    return make_plan(read_study(study, list(overrides), Path(runs)), Path(runs))
+    return make_plan(read_study(str(study), _texts(overrides), Path(runs)), Path(runs))
 
 
 def report(
@@ -77,7 +78,7 @@ def results(study: str, *, runs: str | Path = "runs") -> Table:
 
 
 def run_and_report(
-    study: str,
+    study: str | Path,
     overrides: Sequence[str],
     *,
     runs: Path,
@@ -91,7 +92,7 @@ def run_and_report(
     from selector.study.conduct import conduct, read_study
     from selector.track import make_tracker
 
-    resolved = read_study(study, list(overrides), runs)
+    resolved = read_study(str(study), _texts(overrides), runs)
     with StopSignals() as signals:
         tracker = make_tracker(resolved.tracker, runs)
         try:
@@ -103,9 +104,17 @@ def run_and_report(
         finally:
             message = tracker.close()
     if not done.finished:
+        command = shlex.join(["selector", "run", str(study), *overrides])
         raise Interrupted(
-            f"interrupted; everything finished is stored. `selector run {study}"
-            f"{''.join(f' {item!r}' for item in overrides)}` goes on",
-            signals.number,
+            f"interrupted; everything finished is stored. `{command}` goes on", signals.number
         )
     return written, message
+
+
+def _texts(overrides: Sequence[str]) -> list[str]:
+    """The overrides, where they are a list of texts; one text alone would be its characters."""
+    from selector.errors import ConfigError
+
+    if isinstance(overrides, str) or not all(isinstance(item, str) for item in overrides):
+        raise ConfigError(f"overrides: expected a list such as ['budget=smoke'], got {overrides!r}")
+    return list(overrides)

@@ -10,7 +10,7 @@ from pathlib import Path
 from selector.config.identity import plain, run_fingerprint
 from selector.config.schema import Data, RunConfig
 from selector.config.single import Single, compose_single
-from selector.errors import RunFailed, StudyError
+from selector.errors import ConfigError, RunFailed, StudyError
 from selector.launch.single import new_folder, run_one
 from selector.study.answer import answer
 from selector.study.conduct import DATA_FOLDER
@@ -59,6 +59,8 @@ def rerun(
     """
     trial = _trial(stored, trial_number)
     first = _first_run(stored, trial)
+    if any(text.partition(".")[0].partition("=")[0] == "tracker" for text in overrides):
+        raise ConfigError("tracker: a rerun is mirrored where its study is")
     asked = compose_single(
         {
             **plain(trial.config),
@@ -200,9 +202,10 @@ def _compare(
     """Whether the curve came back, and the sentence that says so."""
     old, study = first.result, stored.study
     assert old is not None
-    if first.run.config.data.fingerprint != run.config.data.fingerprint:
-        return None, data_changed(first.run.config.data.fingerprint, run.config.data)
-    if _computation(first.run) != _computation(run):
+    if _computation(first.run) == _computation(replace(run, config=_on_same_data(first.run, run))):
+        if first.run.config.data.fingerprint != run.config.data.fingerprint:
+            return None, data_changed(first.run.config.data.fingerprint, run.config.data)
+    else:
         return None, (
             f"Another configuration, length or seed was trained: {study.metric}"
             f" {_show(result.value)} against {_show(old.value)} of the first."
@@ -233,6 +236,10 @@ def _compare(
     agrees = difference <= 2 * spread
     side = "within" if agrees else "more than"
     return agrees, f"{text}, {side} twice the spread between seeds ({spread:.2g})."
+
+
+def _on_same_data(first: Run, run: Run) -> RunConfig:
+    return replace(run.config, data=first.config.data)
 
 
 def _computation(run: Run) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from selector.errors import ConfigError
+from selector.errors import ConfigError, StudyError
 
 
 def plan(asked: argparse.Namespace) -> int:
@@ -37,29 +37,41 @@ def run(asked: argparse.Namespace) -> int:
             on_progress=progress.study,
         )
     if asked.json:
-        return _json(written.recommendation)
-    _print_report(written)
-    if message:
-        print(f"\n{message}")
-    return 0
+        _json(written.recommendation)
+    else:
+        _print_report(written)
+        if message:
+            print(f"\n{message}")
+    return 0 if written.recommendation["recommended"] else 1
 
 
 def status(asked: argparse.Namespace) -> int:
     """Progress, best so far, failures by kind; of all stored studies without a name."""
     from selector.cli import show
+    from selector.study.status import Status
     from selector.study.status import status as read
     from selector.study.stored import open_study
 
-    if asked.study:
+    if asked.study is not None:
         names = [_stored_name(asked.study)]
     else:
         names = sorted(path.parent.name for path in asked.runs.glob("*/study.yaml"))
-    found = [read(open_study(name, asked.runs)) for name in names]
+    found: list[Status] = []
+    mistakes: list[str] = []
+    for name in names:
+        try:
+            found.append(read(open_study(name, asked.runs)))
+        except StudyError as error:  # one that is damaged does not hide the others
+            mistakes += error.mistakes
+    if mistakes and (asked.study or asked.json):
+        raise StudyError(mistakes)
     if asked.json:
         mappings = [show.status_mapping(item) for item in found]
-        return _json(mappings[0] if asked.study else {"studies": mappings})
+        return _json(mappings[0] if asked.study is not None else {"studies": mappings})
     for item in found:
         show.status(item)
+    if mistakes:
+        raise StudyError(mistakes)
     if not found:
         print(f"nothing is stored in {asked.runs}; `selector list` names studies to run")
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -84,8 +85,8 @@ def plan(made: Plan, study: str, overrides: Sequence[str]) -> None:
     )
     for note in asked.notes:
         console.print(f"note: {escape(note)}", soft_wrap=True)
-    words = " ".join([study, *(f"'{item}'" for item in overrides)])
-    console.print(f"\nselector run {escape(words)}", soft_wrap=True)
+    command = shlex.join(["selector", "run", study, *overrides])
+    console.print(f"\n{escape(command)}", soft_wrap=True)
 
 
 def status_mapping(found: Status) -> dict[str, Any]:
@@ -107,9 +108,8 @@ def status_mapping(found: Status) -> dict[str, Any]:
 def status(found: Status) -> None:
     """The status for people."""
     console = Console(highlight=False)
-    total = sum(arm.total for arm in found.arms)
     console.print(
-        f"[bold]{escape(found.study)}[/]  {found.state}, {found.finished} of {total} runs,"
+        f"[bold]{escape(found.study)}[/]  {found.state}, {found.finished} of {found.total} runs,"
         f" {found.running} running"
     )
     console.print(arms_table([vars(arm) for arm in found.arms]))

@@ -9,27 +9,22 @@ from typing import Any
 from selector.config.command_line import OUTSIDE_ARMS, CommandLine, check_option
 from selector.config.compose import Composer
 from selector.config.decode import Mistakes, unknown
+from selector.config.question import Question
 from selector.config.schema import GROUPS, PARTS
 
 
 def compared_arms(
-    root: Mapping[str, Any], given: CommandLine, composer: Composer, mistakes: Mistakes
+    question: Question, given: CommandLine, composer: Composer, mistakes: Mistakes
 ) -> list[dict[str, Any]]:
     """What is compared, arm by arm: group or dotted key -> option or value."""
-    compare = dict(root["compare"] or {})
-    listed = list(root["arms"] or [{}])
-    for key, values in given.compare.items():
-        compare[key] = list(values)
-        listed = [{k: v for k, v in arm.items() if k != key} for arm in listed]
-    for key in (*given.groups, *given.values):  # a plain value fixes what would be compared
-        compare.pop(key, None)
-        listed = [{k: v for k, v in arm.items() if k != key} for arm in listed]
-    for key, values in compare.items():
-        if not isinstance(values, list) or not values:
-            mistakes.add(f"compare.{key}", f"expected a list of options or values, got {values!r}")
-            compare[key] = []
-        elif len({repr(value) for value in values}) < len(values):
-            mistakes.add(f"compare.{key}", f"expected different values, got {values}")
+    compare = {**question.compare, **given.compare}
+    # What the command line gives a key replaces what the file compares.
+    fixed = {*given.groups, *given.values, *given.ranges}
+    compare = {key: values for key, values in compare.items() if key not in fixed}
+    listed = [
+        {key: value for key, value in arm.items() if key not in {*fixed, *given.compare}}
+        for arm in question.arms or ({},)
+    ]
     for key, value in itertools.chain(
         ((key, value) for key, values in compare.items() for value in values),
         ((key, value) for arm in listed for key, value in arm.items()),
@@ -46,12 +41,12 @@ def compared_arms(
         for values in itertools.product(*compare.values())
     ]
     unique = list({repr(arm): arm for arm in arms}.values())
-    most = root["max_arms"]
-    if len(unique) > most:
-        mistakes.add(
-            "compare", f"{len(unique)} arms, each with a search of its own; at most {most}"
+    if len(unique) > question.max_arms:
+        text = (
+            f"{len(unique)} arms, each with a search of its own; at most {question.max_arms}"
             f" unless told: max_arms={len(unique)}"
-        )  # fmt: skip
+        )
+        mistakes.add("compare", text)
     return unique
 
 

@@ -32,6 +32,10 @@ def sort_overrides(
 ) -> CommandLine:
     """Sort overrides by what they do; what has no meaning in its place is noted as a mistake."""
     given = CommandLine()
+    keys = [item.key for item in found]
+    for key in dict.fromkeys(keys):
+        if keys.count(key) > 1:
+            mistakes.add(key, "is given more than once")
     for item in found:
         group, _, rest = item.key.partition(".")
         if item.key in GROUPS:

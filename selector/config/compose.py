@@ -181,6 +181,8 @@ def load_yaml(file: Path) -> dict[str, Any]:
 
 def _override(key: str, value: Any) -> Override:
     if isinstance(value, ChoiceSweep):
+        if value.tags:
+            raise ValueError(f"{key}: unknown tag {sorted(value.tags)}; choices have no scale")
         if value.shuffle or any(isinstance(item, Sweep | Glob) for item in value.list):
             raise ValueError(f"{key}: expected plain values between the commas")
         choices = tuple(_plain(item) for item in value.list)
@@ -233,5 +235,8 @@ def _refuse_resolvers(node: Any, where: str = "") -> None:
 
 
 def _first_line(error: BaseException) -> str:
+    """What a person needs of a library's error: its first line, and the next after a colon."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0].endswith(":"):
+        return f"{lines[0]} {lines[1]}"
     return lines[0] if lines else type(error).__name__

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -73,29 +73,31 @@ def technique(mapping: Mapping[str, Any], where: str, mistakes: Mistakes) -> Tec
     return dataclass_from(Technique, {**own, "values": values}, where, mistakes)
 
 
-def dataclass_from(
-    kind: type[T], mapping: Mapping[str, Any], where: str, mistakes: Mistakes
-) -> T | None:
+def dataclass_from(kind: type[T], mapping: Any, where: str, mistakes: Mistakes) -> T | None:
     """An instance of the dataclass `kind`; None where `mistakes` got a line."""
+    if not isinstance(mapping, Mapping):
+        mistakes.add(where, f"expected a mapping, got {mapping!r}")
+        return None
     hints = _type_hints(cast(type, kind))
     known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
     before = len(mistakes.lines)
     for key in mapping:
         if key not in known:
-            mistakes.add(f"{where}.{key}", unknown("key", str(key), list(known)))
+            mistakes.add(_dotted(where, key), unknown("key", str(key), list(known)))
     arguments = {}
     for name, item in known.items():
         if name in mapping:
-            arguments[name] = _value(mapping[name], hints[name], f"{where}.{name}", mistakes)
+            place = _dotted(where, name)
+            arguments[name] = _value(mapping[name], hints[name], place, mistakes)
         elif item.default is MISSING and item.default_factory is MISSING:
-            mistakes.add(f"{where}.{name}", "missing")
+            mistakes.add(_dotted(where, name), "missing")
     if len(mistakes.lines) > before:
         return None
     try:
         return kind(**arguments)
     except ValueError as error:
         for line in str(error).splitlines():
-            mistakes.add("", f"{where}.{line}")
+            mistakes.add("", _dotted(where, line))
         return None
 
 
@@ -107,8 +109,9 @@ def kind_mistake(given: Any, reference: Any) -> str | None:
     names = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
     given, reference = _frozen(given), _frozen(reference)
     if isinstance(reference, tuple):
-        fits = isinstance(given, tuple) and len(given) == len(reference)
-        return None if fits else f"expected a list of {len(reference)}, got {given!r}"
+        if not isinstance(given, tuple) or len(given) != len(reference):
+            return f"expected a list of {len(reference)}, got {given!r}"
+        return next(filter(None, map(kind_mistake, given, reference)), None)
     if type(reference) is bool or isinstance(reference, str):
         fits = type(given) is type(reference)
     elif isinstance(reference, int):
@@ -128,6 +131,10 @@ def _frozen(value: Any) -> Any:
     return tuple(_frozen(item) for item in value) if isinstance(value, list | tuple) else value
 
 
+def _dotted(where: str, key: object) -> str:
+    return f"{where}.{key}" if where else str(key)
+
+
 def _value(value: Any, hint: Any, where: str, mistakes: Mistakes) -> Any:
     """`value` as the type `hint`; a mistake is noted and `value` returned where it does not fit."""
     origin = get_origin(hint)
@@ -141,15 +148,15 @@ def _value(value: Any, hint: Any, where: str, mistakes: Mistakes) -> Any:
         mistakes.add(where, f"expected {expected}, got {value!r}")
         return value
     if origin is Literal:
-        if value not in get_args(hint) or isinstance(value, bool):
+        if isinstance(value, bool) or not any(value == option for option in get_args(hint)):
             mistakes.add(where, f"expected {_words(hint)}, got {value!r}")
         return value
     if origin is tuple:
-        items = (value,) if isinstance(value, str) else value
+        item_hint = get_args(hint)[0]
+        items = (value,) if isinstance(value, str) and item_hint is str else value
         if not isinstance(items, list | tuple):
             mistakes.add(where, f"expected a list, got {value!r}")
             return value
-        item_hint = get_args(hint)[0]
         return tuple(
             _value(item, item_hint, f"{where}[{place}]", mistakes)
             for place, item in enumerate(items)
@@ -159,6 +166,8 @@ def _value(value: Any, hint: Any, where: str, mistakes: Mistakes) -> Any:
             mistakes.add(where, f"expected a mapping, got {value!r}")
             return value
         return {str(key): _frozen(item) for key, item in value.items()}
+    if is_dataclass(hint):
+        return dataclass_from(cast(type, hint), value, where, mistakes)
     return _scalar(value, hint, where, mistakes)
 
 
@@ -168,13 +177,28 @@ def _scalar(value: Any, hint: Any, where: str, mistakes: Mistakes) -> Any:
         return float(value)
     if hint is int and isinstance(value, float) and value.is_integer():
         return int(value)
+    if isinstance(value, str) and hint is str and not _can_be_written(value):
+        mistakes.add(where, f"expected text that UTF-8 can write, got {value!r}")
+        return value
     if isinstance(value, hint) and (hint is bool or not is_bool):
         return value
     mistakes.add(where, f"expected {_words(hint)}, got {value!r}")
     return value
 
 
+def _can_be_written(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a file name's undecodable bytes arrive as lone surrogates
+        return False
+    return True
+
+
 def _words(hint: Any) -> str:
+    if get_origin(hint) is tuple:
+        return "a list"
+    if isinstance(get_origin(hint), type) and issubclass(get_origin(hint), Mapping):
+        return "a mapping"
     if get_origin(hint) is Literal:
         return " or ".join(str(option) for option in get_args(hint))
     return {int: "int", float: "float", str: "text", bool: "true or false"}.get(hint, str(hint))

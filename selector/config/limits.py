@@ -11,6 +11,8 @@ from typing import Any
 
 #: name -> (low, high, whether low itself is allowed, whether high itself is allowed)
 LIMITS: Mapping[str, tuple[float, float, bool, bool]] = {
+    "replicates": (1, 100, True, True),  # sub-searches have blocks of 1000 seeds each
+    "verdict_seeds": (1, 100, True, True),
     "lr": (0, math.inf, False, False),
     "aux_lr_ratio": (0, math.inf, False, False),
     "eps": (0, math.inf, False, False),
@@ -32,10 +34,12 @@ LIMITS: Mapping[str, tuple[float, float, bool, bool]] = {
     [
         *("version", "depth", "width", "heads", "mlp_ratio", "vocabulary"),
         *("micro_batch", "accumulation", "context", "evaluations", "evaluation_tokens"),
-        *("trials", "replicates", "verdict_seeds", "tokens", "workers", "ns_steps"),
+        *("trials", "tokens", "workers", "ns_steps", "max_arms"),
     ],
     (1, math.inf, True, False),
 )
+#: Settings whose value is one of a few words.
+WORDS: Mapping[str, tuple[str, ...]] = {"shape": ("linear", "one_minus_sqrt")}
 _DEFAULT = (0.0, math.inf, True, False)
 
 
@@ -54,7 +58,9 @@ def is_number(value: object) -> bool:
 
 
 def mistake(name: str, value: object) -> str | None:
-    """What is wrong with the number `value` as a `name`, or None; other kinds are not judged."""
+    """What is wrong with `value` as a `name`, or None; its kind is not judged."""
+    if isinstance(value, str) and name in WORDS and value not in WORDS[name]:
+        return f"{name}: expected {' or '.join(WORDS[name])}, got {value!r}"
     low, high, low_in, high_in = LIMITS.get(name, _DEFAULT)
     for number in value if isinstance(value, tuple | list) else (value,):
         if not is_number(number):

@@ -11,17 +11,25 @@ from selector.config.decode import Mistakes, kind_mistake, run_config, unknown
 from selector.config.schema import GROUPS, PARTS, RunConfig
 from selector.errors import ConfigError
 
+#: Say which option a part is; they change with the option only.
+_LABELS = ("name", "version", "banked", "kind", "family", "source", "fingerprint", "vocabulary")
+
 
 def decode_parts(
-    mapping: Mapping[str, Any], reference: Mapping[str, Any], mistakes: Mistakes
+    mapping: Mapping[str, Any],
+    reference: Mapping[str, Any],
+    mistakes: Mistakes,
+    folder: Path | None = None,
 ) -> RunConfig | None:
-    """The typed configuration; settings of techniques must be of their defaults' kinds."""
+    """The typed configuration; settings of techniques must be of their defaults' kinds.
+
+    Relative paths of data are below `folder`, or the current one.
+    """
     parts = {
         part: {key: value for key, value in mapping[part].items() if key != "space"}
         for part in PARTS
     }
-    if parts["data"].get("paths"):
-        parts["data"]["paths"] = _absolute(parts["data"]["paths"])
+    parts["data"]["paths"] = _absolute(parts["data"].get("paths", []), folder or Path.cwd())
     for part in ("optimizer", "schedule"):
         for key, value in parts[part].items():
             default = reference[part].get(key)
@@ -36,9 +44,12 @@ def decode_parts(
 
 
 def check_keys(values: Mapping[str, Any], raw: Mapping[str, Any], mistakes: Mistakes) -> None:
-    """Note a mistake for every dotted key of `values` that the composition `raw` has not."""
+    """Note a mistake for every dotted key that `raw` has not, or that is a label."""
     for key in values:
-        if not has_key(raw, key):
+        group, _, leaf = key.partition(".")
+        if leaf in _LABELS:
+            mistakes.add(key, f"is a label of the option; choose another with {group}=OPTION")
+        elif not has_key(raw, key):
             mistakes.add(key, no_such_key(key, raw))
 
 
@@ -60,8 +71,8 @@ def no_such_key(key: str, raw: Mapping[str, Any]) -> str:
     return f"{group} {label} has no such key: {unknown('key', rest, known)}"
 
 
-def _absolute(paths: Any) -> Any:
+def _absolute(paths: Any, folder: Path) -> Any:
     """Paths that mean the same from every folder: a study may go on from another one."""
     if isinstance(paths, str):
-        return str(Path(paths).expanduser().absolute())
-    return [_absolute(path) for path in paths]
+        return str(folder / Path(paths).expanduser())
+    return [_absolute(path, folder) for path in paths] if isinstance(paths, list) else paths

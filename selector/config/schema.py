@@ -7,6 +7,7 @@ mappings and collects every mistake with its dotted key.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -156,6 +157,8 @@ class Data:
             raise ValueError("validation_share: 0 leaves nothing to judge a run by")
         if self.source == "text" and not self.paths:
             raise ValueError("paths: expected files or folders, got none")
+        if self.source == "stdlib" and self.paths:
+            raise ValueError("paths: has no effect on the standard library; add data=text")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,8 +219,10 @@ class Compute:
 
     def __post_init__(self) -> None:
         """Refuse devices that torch has no name for."""
-        if self.device.split(":")[0] not in ("auto", "cpu", "cuda", "mps", "xpu"):
-            raise ValueError(f"device: expected auto, cpu, cuda, mps or xpu, got {self.device!r}")
+        if not re.fullmatch(r"auto|cpu|mps|(cuda|xpu)(:\d+)?", self.device):
+            raise ValueError(
+                f"device: expected auto, cpu, cuda, cuda:N, mps or xpu, got {self.device!r}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

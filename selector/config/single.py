@@ -13,6 +13,8 @@ from selector.config.locations import conf_folder
 from selector.config.parts import check_keys, check_length, decode_parts
 from selector.config.schema import GROUPS, PARTS, Budget, Launch, RunConfig, Track
 
+_STUDY_ONLY = ("budget.trials", "budget.replicates", "budget.verdict_seeds")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Single:
@@ -46,6 +48,12 @@ def compose_single(stored: Mapping[str, Any], overrides: Sequence[str], where: s
     for key in given.root:
         if key != "seed":
             mistakes.add("", unknown("key", key, ["seed", *(f"{group}.KEY" for group in GROUPS)]))
+    for key in (*given.groups, *given.values):
+        if key.partition(".")[0] == "sampler" or key in _STUDY_ONLY:
+            mistakes.add(key, "has no effect on one run")
+    for key in ("budget", "origin"):
+        if not isinstance(stored.get(key, {}), Mapping):
+            mistakes.add(f"{where}: {key}", f"expected a mapping, got {stored[key]!r}")
     missing = [part for part in PARTS if not isinstance(stored.get(part), Mapping)]
     if stored and missing:
         mistakes.add(where, f"expected a recommended.yaml; it lacks {', '.join(missing)}")

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from selector.config.arms import arm_name, compared_arms
-from selector.config.command_line import FILE_ONLY, CommandLine, sort_overrides
+from selector.config.command_line import OUTSIDE_ARMS, CommandLine, sort_overrides
 from selector.config.compose import Composer, has_key, load_yaml, parse_overrides
 from selector.config.decode import Mistakes, dataclass_from, kind_mistake, technique, unknown
 from selector.config.locations import conf_folder
 from selector.config.parts import check_keys, decode_parts, no_such_key
+from selector.config.question import Question
 from selector.config.schema import (
     GROUPS,
     PARTS,
@@ -46,8 +47,7 @@ class ComposedArm:
 class ComposedStudy:
     """A study as composed; what is tuned is opened by `selector.study.arms`."""
 
-    root: Mapping[str, Any]
-    """name, question, tune, tune_lr, seed, margin."""
+    question: Question
     arms: tuple[ComposedArm, ...]
     ranges: Mapping[str, Mapping[str, Any]]
     """Ranges of the command line: dotted key -> {low, high, …}."""
@@ -60,8 +60,10 @@ class ComposedStudy:
     notes: tuple[str, ...] = ()
 
 
-def compose_study(file: Path, overrides: Sequence[str]) -> ComposedStudy:
-    """The study in `file` under the overrides of the command line.
+def compose_study(
+    file: Path, overrides: Sequence[str], folder: Path | None = None
+) -> ComposedStudy:
+    """The study in `file` under the overrides of the command line, asked in `folder`.
 
     Raises:
         ConfigError: one line for each mistake.
@@ -76,29 +78,48 @@ def compose_study(file: Path, overrides: Sequence[str]) -> ComposedStudy:
             mistakes.add("", unknown("key", key, [*sorted(known), *(f"{g}.KEY" for g in GROUPS)]))
     mistakes.raise_if_any()
     base = composer.compose(given.groups).raw()
-    root = {**base, **{key: value for key, value in given.root.items() if "." not in key}}
-    chosen = compared_arms(root, given, composer, mistakes)
+    question = _question(base, given, mistakes)
+    chosen = compared_arms(question, given, composer, mistakes) if question else []
     mistakes.raise_if_any()
+    assert question is not None
     arms, notes, mappings = [], [], []
     for compared in chosen:
-        mapping, dropped = _arm_mapping(composer, base["set"] or {}, compared, given, mistakes)
+        mapping, dropped = _arm_mapping(composer, question.set, compared, given, mistakes)
         notes += dropped
         if mapping is not None:
             mappings.append(mapping)
-            arms.append(_typed_arm(composer, mapping, compared, given, mistakes))
+            arms.append(_typed_arm(composer, mapping, compared, given, folder, mistakes))
     if not mappings:
         mistakes.raise_if_any()
     _check_names([arm.name for arm in arms if arm], mistakes)
+    question = _question(mappings[0], CommandLine(), mistakes)
     parts = _outside_arms(mappings[0], base, mistakes)
     mistakes.raise_if_any()
+    assert question is not None
     return ComposedStudy(
-        root={k: v for k, v in mappings[0].items() if k not in (*GROUPS, *FILE_ONLY)},
+        question=question,
         arms=tuple(arm for arm in arms if arm),
         ranges=given.ranges,
         fixed=frozenset(given.values),
         notes=tuple(dict.fromkeys(notes)),
         **parts,
     )
+
+
+def _question(
+    mapping: Mapping[str, Any], given: CommandLine, mistakes: Mistakes
+) -> Question | None:
+    """The keys of a composition that are no groups, under the command line."""
+    root = {key: value for key, value in mapping.items() if key not in GROUPS}
+    for key, value in given.root.items():
+        first, _, rest = key.partition(".")
+        if not rest:
+            root[key] = value
+        elif isinstance(root[first], Mapping):
+            root[first] = {**root[first], rest: value}
+        else:
+            mistakes.add(key, unknown("key", key, sorted(root)))
+    return dataclass_from(Question, root, "", mistakes)
 
 
 def _check_file(file: Path, known: Set[str], mistakes: Mistakes) -> None:
@@ -129,15 +150,19 @@ def _arm_mapping(
     composition = composer.compose(chosen)
     raw = composition.raw()
     notes, kept = [], {}
+    before = len(mistakes.lines)
     for key, value in settings.items():
-        option = chosen.get(key.partition(".")[0])
-        if has_key(raw, key):
+        group = key.partition(".")[0]
+        option = chosen.get(group)
+        if option is not None and group in OUTSIDE_ARMS:  # budget=smoke means all of smoke
+            notes.append(f"set: {key}={value} is dropped for {group}={option}")
+        elif has_key(raw, key):
             kept[key] = value
         elif option is not None:
             notes.append(f"set: {key}={value} is dropped for {option}, which has no such key")
         else:
             mistakes.add(f"set.{key}", no_such_key(key, raw))
-    before = len(mistakes.lines)
+    check_keys(kept, raw, mistakes)
     check_keys(own, raw, mistakes)
     check_keys(given.values, raw, mistakes)
     if len(mistakes.lines) > before:
@@ -154,10 +179,11 @@ def _typed_arm(
     mapping: Mapping[str, Any],
     compared: Mapping[str, Any],
     given: CommandLine,
+    folder: Path | None,
     mistakes: Mistakes,
 ) -> ComposedArm | None:
     composition = composer.compose(_chosen(compared, given))
-    config = decode_parts(mapping, composition.raw(), mistakes)
+    config = decode_parts(mapping, composition.raw(), mistakes, folder)
     if config is None:
         return None
     return ComposedArm(

@@ -30,7 +30,7 @@ def execute(run: Run, runner: Runner, reporter: Reporter, device: str) -> None:
         runner.run([run], once, device_for(run.config, device))
     except Interrupted:
         raise
-    except Exception as error:  # noqa: BLE001 - the run's failure must not be the worker's
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - its failure, not the worker's
         ended = failure(error, once.steps, time.perf_counter() - begin, device)
     else:
         text = f"{type(runner).__name__} returned without ending the run"

@@ -18,6 +18,7 @@ import time
 import traceback
 from contextlib import suppress
 
+from selector.launch.cores import available_cores
 from selector.launch.lifeline import die_with_parent
 from selector.launch.messages import Channel
 
@@ -36,7 +37,7 @@ def main(descriptor: int, parent: int) -> None:
         os.environ["PYTHONPATH"] = users_path
     channel = Channel(socket.socket(fileno=descriptor))
     _preload()
-    channel.send({"devices": _devices(), "cores": _cores()})
+    channel.send({"devices": _devices(), "cores": available_cores()})
     gc.collect()
     gc.freeze()  # the collector would otherwise write to, and so copy, every shared page
     _Forks(channel).serve()
@@ -150,12 +151,6 @@ def _devices() -> list[str]:
         text = answer.read()
     os.waitpid(process, 0)
     return list(json.loads(text)) if text else ["cpu"]
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):  # containers and batch systems give fewer than there are
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 if __name__ == "__main__":

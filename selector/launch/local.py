@@ -14,7 +14,9 @@ from selector.launch.messages import Channel, plain_run, read_ended
 from selector.launch.server import ForkServer, last_lines
 from selector.track.run import Ended, Outcome, Run
 
-_DEATHS_IN_A_ROW = 5  # and at least two of each worker: one bad moment may end them all
+# A run is tried three times: with one that kills its worker on each of them, others still run.
+_DEATHS_IN_A_ROW = 8
+_DEATHS_A_WORKER = 4
 
 
 class LocalLauncher(Launcher):
@@ -173,9 +175,9 @@ class LocalLauncher(Launcher):
         worker.channel.close()
         del self._workers[worker.number]
         self._deaths += 1
-        self._last_words = self._log_of(worker)
+        self._last_words = f"{text}\n{self._log_of(worker)}".rstrip()
         if worker.run is not None:
-            error = f"{text}; last lines of its log:\n{self._last_words or '(empty)'}"
+            error = f"{self._last_words}\n(the last lines of its log, where it has one)"
             ended = Ended(outcome=Outcome.LOST, error=error, facts={"device": worker.device})
             self._events.append(Finished(key=worker.run.key, ended=ended))
 
@@ -186,7 +188,7 @@ class LocalLauncher(Launcher):
         return self._server.log_tail() if self._server else ""
 
     def _give_up_if_hopeless(self) -> None:
-        if self._deaths >= max(_DEATHS_IN_A_ROW, 2 * self._places()):
+        if self._deaths >= max(_DEATHS_IN_A_ROW, _DEATHS_A_WORKER * self._places()):
             raise LaunchError(
                 f"{self._deaths} workers died in a row and none finished a run; last lines:\n"
                 f"{self._last_words or '(empty)'}"

@@ -40,7 +40,7 @@ def work(channel: Channel, device: str) -> None:
         with _log(run):
             try:
                 execute(run, runner_for(run), reporter, device)
-            except (SystemExit, KeyboardInterrupt) as error:  # the user's code asked for it
+            except KeyboardInterrupt as error:  # raised by the user's code: workers ignore Ctrl-C
                 reporter.end(run.key, failure(error, 0, 0.0, device))
         reporter.send_end()
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from selector.space.cost import flops_per_token
+from selector.study.agenda import Agenda
 from selector.study.answer import Answer, Finalist
 from selector.study.stored import StoredStudy
 from selector.track.record import StoredRun
@@ -57,25 +58,10 @@ def arm_rows(stored: StoredStudy, answer: Answer) -> list[ArmRow]:
     return [_row(stored, answer, name, runs) for name, runs in by_arm.items()]
 
 
-def progress(stored: StoredStudy, answer: Answer) -> tuple[int, int]:
+def progress(stored: StoredStudy) -> tuple[int, int]:
     """Runs that are over, and runs that the budget asks for as far as can be known now."""
-    study = stored.study
-    stages = (Stage.EXPLORE, Stage.VERDICT)
-    over = sum(1 for item in stored.record.runs() if item.result and item.run.stage in stages)
-    explored = Counter(
-        (item.trial.arm, item.trial.sub_search)
-        for item in stored.record.runs(Stage.EXPLORE)
-        if item.trial and item.result
-    )
-    found = {(finalist.arm, finalist.sub_search) for finalist in answer.finalists}
-    planned = 0
-    for arm in study.arms:
-        for sub_search in range(study.sub_searches):
-            place = (arm.name, sub_search)
-            planned += study.trials_in(arm)
-            if place in found or explored[place] < study.trials_in(arm):
-                planned += study.verdict_seeds
-    return over, max(planned, over)
+    agenda = Agenda(stored.study, stored.record, again=())
+    return agenda.finished, agenda.total
 
 
 def tokens_spent(item: StoredRun) -> int:

@@ -27,7 +27,7 @@ def provenance(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
     over = [item for item in record.runs() if item.trial and item.result]
     config = (answer.recommended or study.arms[0]).config
     function = config.objective.kind == "function"
-    runs_over, planned = progress(stored, answer)
+    runs_over, planned = progress(stored)
     found: dict[str, Any] = {
         "metric": study.metric,
         "direction": study.direction,

@@ -15,6 +15,7 @@ from selector.report.words import scope
 from selector.study.answer import Answer
 from selector.study.stored import StoredStudy
 from selector.study.study import Study
+from selector.study.verdict import VerdictState
 from selector.track.record import FORMAT, to_yaml
 from selector.track.run import Trial
 
@@ -84,6 +85,9 @@ def caveats(stored: StoredStudy, answer: Answer) -> list[str]:
         found.append("The study is unfinished: the answer may still change.")
     if answer.recommended is None or verdict is None:
         return found
+    hopeless = [arm.name for arm in study.arms if arm.name not in verdict.estimates]
+    if hopeless and verdict.state is not VerdictState.INSUFFICIENT:
+        found.append(f"Nothing trained in {', '.join(hopeless)}: every run failed.")
     config = answer.recommended.config
     others = "other data" if config.objective.kind == "function" else "another size, length or text"
     found.append(

@@ -39,7 +39,7 @@ def answer_sentence(stored: StoredStudy, answer: Answer) -> str:
     text = _answer(stored, answer)
     if answer.complete:
         return text
-    over, planned = progress(stored, answer)
+    over, planned = progress(stored)
     return (
         f"Unfinished ({over} of {planned} runs are over; `selector run {stored.study.name}` goes"
         f" on). So far: {text[0].lower()}{text[1:]}"
@@ -144,6 +144,11 @@ def _answer(stored: StoredStudy, answer: Answer) -> str:
 
 
 def _winner(study: Study, verdict: Verdict, trial: Trial) -> str:
+    if not verdict.comparisons:
+        return (
+            f"Train with {_with(trial)}: it is the only arm in which anything trained, with a"
+            f" {_value(study, verdict, trial.arm)}, {scope(trial.config, study.budget.tokens)}."
+        )
     first, rivals = closest(verdict), len(verdict.comparisons)
     others = "both others" if rivals == 2 else f"all {rivals} others"
     whom = f"{first.rival}'s" if rivals == 1 else f"{others}, the closest ({first.rival}'s)"

@@ -160,6 +160,13 @@ def dimension(key: str, mapping: Any, *, integer: bool = False) -> Dimension:
         value = mapping.get(name)
         if value is not None and not is_number(value):
             raise ValueError(f"{name}: expected a number, got {value!r}")
+    step, grid = mapping.get("step"), mapping.get("grid")
+    if not isinstance(mapping.get("log", False), bool):
+        raise ValueError(f"log: expected true or false, got {mapping['log']!r}")
+    if grid is not None and (not isinstance(grid, int) or isinstance(grid, bool)):
+        raise ValueError(f"grid: expected a whole number of points, got {grid!r}")
+    if integer and step is not None and not float(step).is_integer():
+        raise ValueError(f"step: expected a whole number, got {step}")
     for name in ("low", "high"):
         if text := mistake(leaf, mapping[name]):
             raise ValueError(f"{name}: {text}")
@@ -168,10 +175,10 @@ def dimension(key: str, mapping: Any, *, integer: bool = False) -> Dimension:
     return Interval(
         low=mapping["low"],
         high=mapping["high"],
-        log=bool(mapping.get("log", False)),
-        step=mapping.get("step"),
+        log=mapping.get("log", False),
+        step=step,
         integer=integer,
-        grid=mapping.get("grid"),
+        grid=grid,
     )
 
 

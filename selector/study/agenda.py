@@ -6,11 +6,14 @@ equally tuned whenever a study is stopped.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeGuard
 
+from selector.config.schema import RunConfig, Scalar
+from selector.errors import ConfigError, StudyError
 from selector.space.space import assign
 from selector.study.samplers import Past, ask_seed, make_sampler
 from selector.study.study import Arm, Study
@@ -20,6 +23,10 @@ from selector.track.run import Ended, Outcome, Result, Run, Stage, Told, Trial
 
 #: A run whose worker died is tried again this often before it counts as lost.
 ATTEMPTS = 3
+#: Points drawn before a space counts as one in which hardly any configuration can exist.
+DRAWS = 200
+#: Outcomes that a later `selector run` tries again: code was mended, the machine is back.
+TRIED_AGAIN = (Outcome.CRASHED, Outcome.LOST)
 
 
 @dataclass
@@ -59,10 +66,16 @@ class SubSearch:
 
 
 class Agenda:
-    """The runs of a study that are still to be made, given what the record holds."""
+    """The runs of a study that are still to be made, given what the record holds.
 
-    def __init__(self, study: Study, record: Record) -> None:
-        self.study, self.record = study, record
+    Args:
+        again: Outcomes of stored runs that are made again; none of them to only count.
+    """
+
+    def __init__(
+        self, study: Study, record: Record, again: Collection[Outcome] = TRIED_AGAIN
+    ) -> None:
+        self.study, self.record, self._again = study, record, again
         self.sampler = make_sampler(study.sampler)
         self.searches = [
             SubSearch(arm=arm, number=number, total=study.trials_in(arm))
@@ -74,7 +87,8 @@ class Agenda:
         self._waiting: list[tuple[Run, Trial]] = []
         self._flying: dict[str, tuple[Run, Trial]] = {}
         self._attempts: Counter[str] = Counter()
-        self._finished: Counter[str] = Counter()
+        self._settled: defaultdict[int, set[str]] = defaultdict(set)
+        """Verdict runs that are over, by number of their trial."""
         self._failures = {arm.name: Counter[str]() for arm in study.arms}
         self._rebuild()
 
@@ -107,7 +121,7 @@ class Agenda:
     @property
     def finished(self) -> int:
         """Runs that are over."""
-        return sum(self._finished.values())
+        return sum(self._finished_of(search) for search in self.searches)
 
     def progress(self) -> list[dict[str, Any]]:
         """Arm by arm: name, finished, total, failures by outcome, best value so far."""
@@ -119,7 +133,7 @@ class Agenda:
             rows.append(
                 {
                     "name": arm.name,
-                    "finished": self._finished[arm.name],
+                    "finished": sum(self._finished_of(search) for search in own),
                     "total": sum(self._total_of(search) for search in own),
                     "failures": dict(self._failures[arm.name]),
                     "best": min(values, key=lambda value: sign * value, default=None),
@@ -151,7 +165,7 @@ class Agenda:
             told=what,
         )
         self.record.finish(key, result)
-        self._note(search, trial, result)
+        self._note(search, trial, run, result)
         if run.stage == Stage.EXPLORE and search.over:
             self._decide_finalist(search)
         return result
@@ -176,26 +190,39 @@ class Agenda:
             search = self._by_place.get((trial.arm, trial.sub_search))
             if search is None:
                 continue
+            if trial.index != len(search.trials):
+                raise StudyError(
+                    f"{self.record.store.path('trials')}: trial {len(search.trials)} of"
+                    f" sub-search {search.number} of {trial.arm} is missing, and later ones rest on"
+                    " it; put its folder back, or start again under another name"
+                )
             search.trials.append(trial)
-            stored = self.record.run(self._explore_run(trial).key)
-            if stored is None or stored.result is None:
-                self._waiting.append((self._explore_run(trial), trial))
+            run = self._run(trial, Stage.EXPLORE, 0)
+            stored = self.record.run(run.key)
+            if stored is not None and self._is_settled(stored.result):
+                self._note(search, trial, run, stored.result)
             else:
-                self._note(search, trial, stored.result)
+                self._waiting.append((run, trial))
         for stored in self.record.runs(Stage.VERDICT):
-            if stored.trial and stored.result:
-                place = (stored.trial.arm, stored.trial.sub_search)
-                self._note(self._by_place[place], stored.trial, stored.result)
+            if stored.trial is not None and self._is_settled(stored.result):
+                search = self._by_place[stored.trial.arm, stored.trial.sub_search]
+                self._note(search, stored.trial, stored.run, stored.result)
 
     def _total_of(self, search: SubSearch) -> int:
         nothing_trains = search.over and not search.values
         return search.total + (0 if nothing_trains else self.study.verdict_seeds)
 
-    def _note(self, search: SubSearch, trial: Trial, result: Result) -> None:
-        self._finished[trial.arm] += 1
+    def _finished_of(self, search: SubSearch) -> int:
+        """Runs over of those that count: the verdict runs of an earlier finalist do not."""
+        finalist = search.finalist(self.study.minimize) if search.over else None
+        return len(search.told) + (len(self._settled[finalist.number]) if finalist else 0)
+
+    def _note(self, search: SubSearch, trial: Trial, run: Run, result: Result) -> None:
         if result.outcome is not Outcome.COMPLETE:
             self._failures[trial.arm][result.outcome.value] += 1
-        if result.told is not None:
+        if run.stage == Stage.VERDICT:
+            self._settled[trial.number].add(run.key)
+        elif result.told is not None:
             search.told[trial.index] = result.told
             if result.value is not None:
                 search.values[trial.index] = result.value
@@ -216,29 +243,39 @@ class Agenda:
         return not self.sampler.learns or search.running < max(1, search.total // 4)
 
     def _propose(self, search: SubSearch) -> tuple[Run, Trial]:
-        index = search.asked
-        values = self.sampler.suggest(
-            search.arm.space,
-            index,
-            [
-                Past(values=trial.values, told=search.told.get(trial.index))
-                for trial in search.trials
-            ],
-            ask_seed(self.study.seed, search.arm.name, search.number, index),
-            self.study.minimize,
-        )
+        values, config = self._suggest(search)
         trial = Trial(
             number=self._next_number,
             arm=search.arm.name,
             sub_search=search.number,
-            index=index,
+            index=search.asked,
             values=values,
-            config=assign(search.arm.config, values),
+            config=config,
         )
         self._next_number += 1
         self.record.add_trial(trial)
         search.trials.append(trial)
-        return self._explore_run(trial), trial
+        return self._run(trial, Stage.EXPLORE, 0), trial
+
+    def _suggest(self, search: SubSearch) -> tuple[dict[str, Scalar], RunConfig]:
+        """The next point; one with which no configuration can exist is drawn again."""
+        past = [
+            Past(values=trial.values, told=search.told.get(trial.index)) for trial in search.trials
+        ]
+        place = (self.study.seed, search.arm.name, search.number, search.asked)
+        for attempt in range(DRAWS):
+            values = self.sampler.suggest(
+                search.arm.space,
+                search.asked,
+                past,
+                ask_seed(*place, attempt),
+                self.study.minimize,
+            )
+            try:
+                return values, assign(search.arm.config, values)
+            except ConfigError as error:
+                refused = error
+        raise refused
 
     def _next_verdict(self) -> tuple[Run, Trial] | None:
         for place in range(self.study.verdict_seeds):
@@ -247,13 +284,11 @@ class Agenda:
                 if trial is None:
                     continue
                 run = self._run(trial, Stage.VERDICT, place)
-                stored = self.record.run(run.key)
-                if run.key not in self._flying and (stored is None or stored.result is None):
+                waits = any(run.key == other.key for other, _ in self._waiting)
+                taken = run.key in self._flying or run.key in self._settled[trial.number]
+                if not (waits or taken):
                     return run, trial
         return None
-
-    def _explore_run(self, trial: Trial) -> Run:
-        return self._run(trial, Stage.EXPLORE, 0)
 
     def _run(self, trial: Trial, stage: Stage, place: int) -> Run:
         seed = self.study.seed_of(stage, trial.sub_search, place)
@@ -272,3 +307,7 @@ class Agenda:
             last |= row
         last.pop("step", None)
         return last
+
+    def _is_settled(self, result: Result | None) -> TypeGuard[Result]:
+        """Whether a stored run is over for good."""
+        return result is not None and result.outcome not in self._again

@@ -164,7 +164,20 @@ def _evidence(
         values=values,
         cost=statistics.median(seconds) if seconds else math.inf,
         barred=barred,
+        failed=not values and _nothing_trains(study, record, arm),
         edge=_edge(own),
+    )
+
+
+def _nothing_trains(study: Study, record: Record, arm: Arm) -> bool:
+    """Whether every run of the arm is over and says that its configurations do not train."""
+    runs = [item for item in record.runs() if item.trial and item.trial.arm == arm.name]
+    hopeless = (Outcome.DIVERGED, Outcome.OUT_OF_MEMORY, Outcome.TIMEOUT)
+    return len(runs) >= study.sub_searches * study.trials_in(arm) and all(
+        item.result is not None
+        and (item.result.outcome in hopeless or item.run.stage == Stage.EXPLORE)
+        and item.result.outcome not in (Outcome.CRASHED, Outcome.LOST, Outcome.STOPPED)
+        for item in runs
     )
 
 
@@ -188,4 +201,6 @@ def _recommended(study: Study, finalists: tuple[Finalist, ...], arm: str) -> Tri
     if not own:
         return None
     sign = 1 if study.minimize else -1
-    return min(own, key=lambda item: sign * statistics.fmean(item.confirmed)).trial
+    # One that diverged on a seed comes after all that did not, however good its other seeds.
+    best = min(own, key=lambda item: (len(item.failures), sign * statistics.fmean(item.confirmed)))
+    return best.trial

@@ -13,10 +13,10 @@ from selector.launch import LAUNCHERS
 from selector.study.agenda import Agenda
 from selector.study.arms import resolve
 from selector.study.loop import run_study
-from selector.study.stored import StoredStudy, check_name
-from selector.study.study import Arm, Study, from_mapping, question_changes
+from selector.study.stored import StoredStudy, check_name, read_mapping
+from selector.study.study import Arm, Study, question_changes
 from selector.track.lock import study_lock
-from selector.track.record import Record
+from selector.track.record import Record, stored_study
 from selector.track.store import FolderStore
 from selector.track.tracker import Tracker
 
@@ -39,12 +39,11 @@ def read_study(study: str, overrides: list[str], runs: Path) -> Study:
     Raises:
         InputError: every mistake in the study, the overrides and the data.
     """
-    asked = _asked(study, overrides, runs)
-    composed = compose_study(study_file(asked[0]), asked[1:])
-    name = check_name(str(composed.root["name"]))
-    stored = Record(FolderStore(runs / name)).study()
-    resolved = resolve(composed, from_mapping(stored) if stored else None)
-    return prepare_data(replace(resolved, asked=tuple(asked)), runs)
+    asked, folder = _asked(study, overrides, runs)
+    composed = compose_study(study_file(asked[0]), asked[1:], folder)
+    stored = _stored(check_name(composed.question.name), runs)
+    resolved = resolve(composed, stored)
+    return prepare_data(replace(resolved, asked=tuple(asked), asked_in=str(folder)), runs)
 
 
 def conduct(
@@ -64,7 +63,7 @@ def conduct(
     folder = runs / study.name
     with study_lock(folder):
         record = Record(FolderStore(folder))
-        _check_same_question(study, record, folder)
+        _check_same_question(study, folder)
         record.write_study(study.to_mapping())
         with LAUNCHERS[study.launcher.name](study.launcher) as launcher:
             finished = run_study(
@@ -112,24 +111,30 @@ def prepare_data(study: Study, runs: Path) -> Study:
     return replace(study, arms=tuple(arms))
 
 
-def _asked(study: str, overrides: list[str], runs: Path) -> list[str]:
-    """Study file or name, then overrides; the name of what is stored goes on with it."""
-    stored = runs / study / "study.yaml"
-    if study in study_names() or "/" in study or not stored.is_file():
+def _stored(name: str, runs: Path) -> Study | None:
+    mapping = stored_study(FolderStore(runs / name))
+    return None if mapping is None else read_mapping(mapping, runs / name)
+
+
+def _asked(study: str, overrides: list[str], runs: Path) -> tuple[list[str], Path]:
+    """Study file or name, then overrides, and the folder below which relative paths lie.
+
+    The name of what is stored goes on with it as it was asked then.
+    """
+    is_stored = study and "/" not in study and (runs / study / "study.yaml").is_file()
+    if study in study_names() or not is_stored:
         path = Path(study)
-        return [str(path.absolute()) if path.is_file() else study, *overrides]
-    mapping = Record(FolderStore(stored.parent)).study()
-    assert mapping is not None
-    before = from_mapping(mapping).asked
+        return [str(path.absolute()) if path.is_file() else study, *overrides], Path.cwd()
+    before = _stored(study, runs)
+    assert before is not None
     keys = {text.partition("=")[0] for text in overrides}
-    return [*(text for text in before if text.partition("=")[0] not in keys), *overrides]
+    kept = [text for text in before.asked if text.partition("=")[0] not in keys]
+    return [*kept, *overrides], Path(before.asked_in)
 
 
-def _check_same_question(study: Study, record: Record, folder: Path) -> None:
-    mapping = record.study()
-    if mapping is None:
-        return
-    changes = question_changes(from_mapping(mapping), study)
+def _check_same_question(study: Study, folder: Path) -> None:
+    stored = _stored(study.name, folder.parent)
+    changes = question_changes(stored, study) if stored else []
     if changes:
         raise StudyError(
             [

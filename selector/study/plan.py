@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from scipy.special import nctdtr, stdtrit
 
 from selector.errors import StudyError
+from selector.launch.cores import available_cores
 from selector.space.cost import flops_per_token, parameters
 from selector.study.stored import open_study
 from selector.study.study import Study
@@ -116,6 +116,6 @@ def _estimated_seconds(study: Study, runs: Path, total: int) -> float | None:
     if not seconds:
         return None
     over = sum(1 for stored in record.runs() if stored.result)
-    workers = study.launcher.workers
-    width = workers if isinstance(workers, int) else len(os.sched_getaffinity(0))
+    workers = 1 if study.launcher.name == "inline" else study.launcher.workers
+    width = workers if isinstance(workers, int) else available_cores()
     return statistics.median(seconds) * max(0, total - over) / width

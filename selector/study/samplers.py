@@ -58,8 +58,11 @@ class GridSampler(Sampler):
     def suggest(
         self, space: Space, index: int, past: Sequence[Past], seed: int, minimize: bool
     ) -> dict[str, Scalar]:
-        """The grid point number `index`."""
-        return space.grid()[index]
+        """A grid point, each once; shuffled, so that a budget below the grid spreads over it."""
+        points = space.grid()
+        order = list(range(len(points)))
+        random.Random(len(points)).shuffle(order)
+        return points[order[index]]
 
 
 class OptunaSampler(Sampler):
@@ -106,9 +109,9 @@ def make_sampler(technique: Technique) -> Sampler:
     return SAMPLERS[technique.name](technique)
 
 
-def ask_seed(study_seed: int, arm: str, sub_search: int, index: int) -> int:
+def ask_seed(study_seed: int, arm: str, sub_search: int, index: int, attempt: int = 0) -> int:
     """The seed of one suggestion: 32 bits of a hash of where in the study it is asked."""
-    text = f"{study_seed}/{arm}/{sub_search}/{index}"
+    text = f"{study_seed}/{arm}/{sub_search}/{index}/{attempt}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 
-from selector.study.answer import answer
+from selector.study.agenda import Agenda
+from selector.study.answer import is_complete
 from selector.study.stored import StoredStudy
 from selector.track.lock import is_locked
-from selector.track.run import Outcome, Stage
+from selector.track.run import Stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,8 @@ class Status:
     state: str
     """running, interrupted (it can go on), or complete."""
     arms: tuple[ArmStatus, ...]
+    total: int
+    """Runs that the budget asks for."""
     asked: int
     finished: int
     failed: int
@@ -43,46 +45,26 @@ class Status:
 def status(stored: StoredStudy) -> Status:
     """The status, from what is stored."""
     study, record = stored.study, stored.record
-    runs = [item for item in record.runs() if item.trial]
-    over = [item for item in runs if item.result]
+    agenda = Agenda(study, record, again=())
     live = is_locked(stored.folder)
+    state = "complete" if is_complete(study, record) else "interrupted"
     sign = 1 if study.minimize else -1
     completed = [
         (sign * item.result.value, item.trial.arm, item.trial.number, item.result.value)
-        for item in over
-        if item.run.stage == Stage.EXPLORE
-        and item.trial
-        and item.result
-        and item.result.value is not None
+        for item in record.runs(Stage.EXPLORE)
+        if item.trial and item.result and item.result.value is not None
     ]
     best = min(completed, default=None)
-    arms = []
-    for arm in study.arms:
-        own = [item.result for item in over if item.trial and item.trial.arm == arm.name]
-        failures = Counter(
-            str(result.outcome)
-            for result in own
-            if result and result.outcome is not Outcome.COMPLETE
-        )
-        values = [item[3] for item in completed if item[1] == arm.name]
-        total = study.sub_searches * (study.trials_in(arm) + study.verdict_seeds)
-        arms.append(
-            ArmStatus(
-                name=arm.name,
-                finished=len(own),
-                total=total,
-                failures=dict(failures),
-                best=min(values, key=lambda value: sign * value, default=None),
-            )
-        )
-    complete = answer(study, record).complete
+    runs = [item for item in record.runs() if item.trial]
+    rows = agenda.progress()
     return Status(
         study=study.name,
-        state="running" if live else "complete" if complete else "interrupted",
-        arms=tuple(arms),
+        state="running" if live else state,
+        arms=tuple(ArmStatus(**row) for row in rows),
+        total=agenda.total,
         asked=len(runs),
-        finished=len(over),
-        failed=sum(sum(arm.failures.values()) for arm in arms),
-        running=len(runs) - len(over) if live else 0,
+        finished=agenda.finished,
+        failed=sum(sum(row["failures"].values()) for row in rows),
+        running=sum(item.result is None for item in runs) if live else 0,
         best=None if best is None else {"arm": best[1], "trial": best[2], "value": best[3]},
     )

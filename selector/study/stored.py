@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from selector.config.decode import unknown
 from selector.errors import ConfigError, StudyError
 from selector.study.study import Study, from_mapping
-from selector.track.record import Record
+from selector.track.record import Record, stored_study
 from selector.track.store import FolderStore
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -48,10 +50,26 @@ def open_study(name: str, runs: Path) -> StoredStudy:
     """
     check_name(name)
     folder = runs / name
-    record = Record(FolderStore(folder))
-    mapping = record.study()
+    mapping = stored_study(FolderStore(folder))
     if mapping is None:
         names = sorted(path.parent.name for path in runs.glob("*/study.yaml"))
         text = unknown("study", name, names)
         raise StudyError(f"{runs}: {text}. `selector run {name}` starts it")
-    return StoredStudy(study=from_mapping(mapping), record=record, folder=folder)
+    return StoredStudy(
+        study=read_mapping(mapping, folder), record=Record(FolderStore(folder)), folder=folder
+    )
+
+
+def read_mapping(mapping: Mapping[str, Any], folder: Path) -> Study:
+    """The study that study.yaml in `folder` describes.
+
+    Raises:
+        StudyError: it was damaged, or the folder was renamed.
+    """
+    try:
+        study = from_mapping(mapping)
+    except (ConfigError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise StudyError(f"{folder / 'study.yaml'}: is damaged: {error}") from error
+    if study.name != folder.name:
+        raise StudyError(f"{folder}: holds the study {study.name!r}; give the folder that name")
+    return study

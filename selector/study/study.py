@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from selector.config import limits
 from selector.config.decode import Mistakes, dataclass_from, run_config, technique
 from selector.config.identity import config_fingerprint, plain
+from selector.config.question import Margin
 from selector.config.schema import Budget, Launch, RunConfig, Technique, Track, Value
 from selector.space.dimension import Dimension, dimension, range_mapping
 from selector.space.space import Space
@@ -29,20 +29,6 @@ class Arm:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Margin:
-    """What counts as practically equal: the larger of the two."""
-
-    absolute: float
-    """In units of the metric (nats per token for the losses)."""
-    share: float
-    """Of the first arm's value."""
-
-    def __post_init__(self) -> None:
-        """Refuse negative margins."""
-        limits.refuse(vars(self))
-
-
-@dataclass(frozen=True, kw_only=True)
 class Study:
     """One question with everything that decides how it is answered."""
 
@@ -57,8 +43,12 @@ class Study:
     launcher: Launch
     tracker: Track
     arms: tuple[Arm, ...]
+    tune: Any = "auto"
+    """What is asked to be tuned; what it opened is in the arms' spaces."""
     asked: tuple[str, ...] = ()
     """The command line that asks it: the study file or its name, then the overrides."""
+    asked_in: str = ""
+    """The folder where it was asked: relative paths are below it."""
     notes: tuple[str, ...] = ()
     """What was decided or dropped while the study was composed, for people."""
 
@@ -136,7 +126,9 @@ def from_mapping(mapping: Mapping[str, Any]) -> Study:
         **{key: mapping[key] for key in labels},
         **parts,
         arms=arms,
+        tune=mapping["tune"],
         asked=tuple(mapping["asked"]),
+        asked_in=mapping["asked_in"],
         notes=tuple(mapping["notes"]),
     )
 
@@ -160,7 +152,7 @@ def dimension_for(config: RunConfig, key: str, mapping: Any) -> Dimension:
 def question_changes(stored: Study, asked: Study) -> list[str]:
     """What differs between two studies that must be the same question; counts may grow."""
     changes = []
-    for key in ("metric", "direction", "seed", "margin", "sampler"):
+    for key in ("metric", "direction", "seed", "margin", "sampler", "tune"):
         old, new = plain(getattr(stored, key)), plain(getattr(asked, key))
         if old != new:
             changes.append(f"{key}: stored {old}, now {new}")
@@ -185,16 +177,17 @@ def question_changes(stored: Study, asked: Study) -> list[str]:
 
 
 def _config_changes(old: Arm, new: Arm) -> list[str]:
-    was, now = _leaves(plain(old.config)), _leaves(plain(new.config))
+    was, now = leaves(plain(old.config)), leaves(plain(new.config))
     keys = [key for key in {**was, **now} if was.get(key) != now.get(key)]
     return [f"{old.name}: {key}: stored {was.get(key)}, now {now.get(key)}" for key in keys]
 
 
-def _leaves(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def leaves(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted key -> value of every leaf of nested mappings."""
     found: dict[str, Any] = {}
     for key, value in mapping.items():
         if isinstance(value, Mapping):
-            found |= _leaves(value, f"{prefix}{key}.")
+            found |= leaves(value, f"{prefix}{key}.")
         else:
             found[prefix + key] = value
     return found

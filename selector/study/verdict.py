@@ -51,6 +51,8 @@ class Evidence:
     """Median seconds of its runs; the cheapest arm is recommended in a tie."""
     barred: str = ""
     """Why it cannot win, such as a verdict run that diverged; empty: it can."""
+    failed: bool = False
+    """Whether it has no value because whatever was tried diverged or did not fit."""
     edge: str = ""
     """Where its best settings sit at the edge of a range: it may not have been tuned well."""
 
@@ -105,7 +107,8 @@ def decide(
 ) -> Verdict | None:
     """The verdict over `arms`; None where no arm has a value.
 
-    Arms without values are left out of the comparison and named in the reasons.
+    Arms without values are left out of the comparison: those in which nothing trains are beaten,
+    the others stand in the way of a verdict.
     """
     sign = 1.0 if minimize else -1.0
     known = {name: arm for name, arm in arms.items() if arm.values}
@@ -123,7 +126,11 @@ def decide(
         for name, arm in known.items()
         if name != best
     )
-    reasons = [f"{name} has no verdict run that completed" for name in arms if name not in known]
+    reasons = [
+        f"{name} has no verdict run that completed"
+        for name, arm in arms.items()
+        if name not in known and not arm.failed
+    ]
     if known[best].barred:
         reasons.append(f"{best} cannot win: {known[best].barred}")
     reasons += [item.reason for item in comparisons if item.reason]
@@ -137,7 +144,11 @@ def decide(
         state = VerdictState.WINNER
     else:
         state = VerdictState.TIE
-        equal = [item.rival for item in comparisons if item.relation is Relation.EQUAL]
+        equal = [
+            item.rival
+            for item in comparisons
+            if item.relation is Relation.EQUAL and not known[item.rival].barred
+        ]
         recommended = min([best, *equal], key=lambda name: known[name].cost)
     return Verdict(
         state=state,
@@ -204,7 +215,8 @@ def _compare(
     error = math.sqrt(variance * (1 / len(best.values) + 1 / len(rival.values)))
     half = float(stdtrit(freedom, 1 - LEVEL / 2)) * error
     low, high = lead - half, lead + half
-    needed = math.ceil(2 * variance * _POWER_FACTOR / max(lead, margin / 2) ** 2)
+    smallest = max(lead, margin / 2)
+    needed = math.ceil(2 * variance * _POWER_FACTOR / smallest**2) if smallest else None
     reason = ""
     if rival.edge and lead > margin:
         relation = Relation.UNCLEAR
@@ -223,5 +235,5 @@ def _compare(
         high=high,
         relation=relation,
         reason=reason,
-        units_needed=max(2, needed),
+        units_needed=None if needed is None else max(2, needed),
     )

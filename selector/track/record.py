@@ -15,8 +15,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -24,7 +24,7 @@ import yaml
 from selector.config.decode import run_config
 from selector.config.identity import plain
 from selector.config.schema import RunConfig
-from selector.errors import StudyError
+from selector.errors import ConfigError, StudyError
 from selector.track.run import Outcome, Result, Run, Told, Trial
 from selector.track.store import Store
 
@@ -67,8 +67,7 @@ class Record:
 
     def study(self) -> dict[str, Any] | None:
         """The stored study; None where nothing is stored yet."""
-        text = self.store.read("study.yaml")
-        return None if text is None else from_yaml(text)
+        return stored_study(self.store)
 
     def write_study(self, mapping: Mapping[str, Any]) -> None:
         """Store the resolved study."""
@@ -100,8 +99,8 @@ class Record:
         content = {"format": FORMAT, "stage": run.stage, "seed": run.seed, "tokens": run.tokens}
         if trial is None:
             content["config"] = run.config
-        if self.store.read(f"{run.key}/metrics.jsonl"):
-            self.store.write(f"{run.key}/metrics.jsonl", "")
+        self.store.remove(f"{run.key}/result.json")
+        self.store.remove(f"{run.key}/metrics.jsonl")
         self.store.write(f"{run.key}/run.yaml", to_yaml(content))
         run = replace(run, folder=self.store.path(run.key))
         self._runs[run.key] = StoredRun(run=run, trial=trial, result=None)
@@ -147,21 +146,27 @@ class Record:
 
     def curve(self, key: str) -> list[dict[str, float]]:
         """What a run reported: rows of `step` and metrics, in order of steps."""
-        return [json.loads(line) for line in self.store.lines(f"{key}/metrics.jsonl")]
+        name = f"{key}/metrics.jsonl"
+        try:
+            return [json.loads(line) for line in self.store.lines(name)]
+        except ValueError as error:
+            raise StudyError(f"{self.store.path(name) or name}: cannot be read: {error}") from error
 
     def _read_trial(self, folder: str) -> None:
         text = self.store.read(f"{folder}/trial.yaml")
         if text is None:  # the controller died before it had written it: never asked
             return
-        mapping = self._parse(f"{folder}/trial.yaml", text)
-        trial = Trial(
-            number=mapping["number"],
-            arm=mapping["arm"],
-            sub_search=mapping["sub_search"],
-            index=mapping["index"],
-            values=mapping["values"],
-            config=run_config(mapping["config"]),
-        )
+        name = f"{folder}/trial.yaml"
+        mapping = _parse(self.store, name, text)
+        with self._damage(name):
+            trial = Trial(
+                number=int(mapping["number"]),
+                arm=str(mapping["arm"]),
+                sub_search=int(mapping["sub_search"]),
+                index=int(mapping["index"]),
+                values=dict(mapping["values"]),
+                config=run_config(mapping["config"]),
+            )
         self.trials[trial.number] = trial
         for name in self.store.names(f"{folder}/runs"):
             self._read_run(f"{folder}/runs/{name}", trial)
@@ -170,40 +175,68 @@ class Record:
         text = self.store.read(f"{key}/run.yaml")
         if text is None:
             return
-        mapping = self._parse(f"{key}/run.yaml", text)
-        config: RunConfig = trial.config if trial else run_config(mapping["config"])
-        run = Run(
-            key=key,
-            config=config,
-            stage=mapping["stage"],
-            seed=mapping["seed"],
-            tokens=mapping["tokens"],
-            folder=self.store.path(key),
-        )
+        mapping = _parse(self.store, f"{key}/run.yaml", text)
+        with self._damage(f"{key}/run.yaml"):
+            config: RunConfig = trial.config if trial else run_config(mapping["config"])
+            run = Run(
+                key=key,
+                config=config,
+                stage=str(mapping["stage"]),
+                seed=int(mapping["seed"]),
+                tokens=int(mapping["tokens"]),
+                folder=self.store.path(key),
+            )
         self._runs[key] = StoredRun(run=run, trial=trial, result=self._read_result(key))
 
     def _read_result(self, key: str) -> Result | None:
         text = self.store.read(f"{key}/result.json")
         if text is None:
             return None
-        mapping = self._parse(f"{key}/result.json", text)
-        mapping.pop("format")
-        told = mapping.pop("told", None)
-        return Result(
-            **{**mapping, "outcome": Outcome(mapping["outcome"])},
-            told=Told(**told) if told else None,
-        )
-
-    def _parse(self, name: str, text: str) -> dict[str, Any]:
-        path: Path | str = self.store.path(name) or name
-        try:
-            mapping = json.loads(text) if name.endswith(".json") else from_yaml(text)
-        except (ValueError, yaml.YAMLError) as error:
-            raise StudyError(f"{path}: cannot be read: {error}") from error
-        if not isinstance(mapping, dict) or mapping.get("format") != FORMAT:
-            given = mapping.get("format") if isinstance(mapping, dict) else mapping
-            raise StudyError(
-                f"{path}: expected a file of format {FORMAT}, got {given!r}; it was written by"
-                " another version of selector"
+        mapping = _parse(self.store, f"{key}/result.json", text)
+        with self._damage(f"{key}/result.json"):
+            told, value = mapping.get("told"), mapping["value"]
+            return Result(
+                outcome=Outcome(mapping["outcome"]),
+                value=None if value is None else float(value),
+                metrics={name: float(number) for name, number in mapping["metrics"].items()},
+                steps=int(mapping["steps"]),
+                seconds=float(mapping["seconds"]),
+                error=str(mapping["error"]),
+                facts=dict(mapping["facts"]),
+                told=Told(**told) if told else None,
             )
-        return mapping
+
+    @contextmanager
+    def _damage(self, name: str) -> Iterator[None]:
+        """Name the file in which something is missing or of the wrong kind."""
+        try:
+            yield
+        except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
+            what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            raise StudyError(f"{self.store.path(name) or name}: is damaged: {what}") from error
+
+
+def stored_study(store: Store) -> dict[str, Any] | None:
+    """The content of study.yaml; None where nothing is stored yet.
+
+    Raises:
+        StudyError: it cannot be read.
+    """
+    text = store.read("study.yaml")
+    return None if text is None else _parse(store, "study.yaml", text)
+
+
+def _parse(store: Store, name: str, text: str) -> dict[str, Any]:
+    path = store.path(name) or name
+    try:
+        mapping = json.loads(text) if name.endswith(".json") else from_yaml(text)
+    except (ValueError, yaml.YAMLError) as error:
+        first = str(error).partition("\n")[0]
+        raise StudyError(f"{path}: cannot be read: {first}") from error
+    if not isinstance(mapping, dict) or mapping.get("format") != FORMAT:
+        given = mapping.get("format") if isinstance(mapping, dict) else mapping
+        raise StudyError(
+            f"{path}: expected a file of format {FORMAT}, got {given!r}; it was damaged, or written"
+            " by another version of selector"
+        )
+    return mapping

@@ -9,6 +9,7 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from selector.errors import StudyError
@@ -28,6 +29,10 @@ class Store(ABC):
     @abstractmethod
     def read(self, name: str) -> str | None:
         """The file's text; None where it is not there."""
+
+    @abstractmethod
+    def remove(self, name: str) -> None:
+        """Make the file be gone; nothing happens where it was not there."""
 
     @abstractmethod
     def names(self, folder: str) -> list[str]:
@@ -70,6 +75,12 @@ class MemoryStore(Store):
         """What is kept under `name`."""
         return self.files.get(name)
 
+    def remove(self, name: str) -> None:
+        """Forget what is kept under `name`."""
+        if self.files.pop(name, None) is not None:
+            parent, _, leaf = name.rpartition("/")
+            del self._folders[parent][leaf]
+
     def names(self, folder: str) -> list[str]:
         """Entries of `folder`."""
         return sorted(self._folders.get(folder, {}))
@@ -88,29 +99,35 @@ class FolderStore(Store):
     def append(self, name: str, text: str) -> None:
         """Append; where the last line was torn, a new line is begun first."""
         path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab+") as file:
-            size = file.seek(0, os.SEEK_END)
-            if size:
-                file.seek(size - 1)
-                if file.read(1) != b"\n":
-                    file.truncate(_end_of_last_line(path))
-            file.write(text.encode())
+        with _named_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab+") as file:
+                size = file.seek(0, os.SEEK_END)
+                if size:
+                    file.seek(size - 1)
+                    if file.read(1) != b"\n":
+                        file.truncate(_end_of_last_line(path))
+                file.write(text.encode())
 
     def read(self, name: str) -> str | None:
         """The file's text."""
-        try:
-            return (self.root / name).read_text(encoding="utf-8", errors="replace")
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            return None
+        path = self.root / name
+        with suppress(FileNotFoundError), _named_errors(path):
+            return path.read_text(encoding="utf-8", errors="replace")
+        return None
+
+    def remove(self, name: str) -> None:
+        """Delete the file."""
+        path = self.root / name
+        with _named_errors(path):
+            path.unlink(missing_ok=True)
 
     def names(self, folder: str) -> list[str]:
         """Entries of `folder`, without temporary files."""
-        try:
-            entries = [path.name for path in (self.root / folder).iterdir()]
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        return sorted(entry for entry in entries if not entry.startswith("."))
+        path = self.root / folder
+        with suppress(FileNotFoundError), _named_errors(path):
+            return sorted(item.name for item in path.iterdir() if not item.name.startswith("."))
+        return []
 
     def path(self, name: str) -> Path:
         """Where it lies."""
@@ -124,25 +141,37 @@ def write_whole(path: Path, text: str) -> None:
         StudyError: the folder cannot be written to.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
-    try:
+    with _named_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-    except OSError as error:
-        raise StudyError(f"{path.parent}: cannot write here: {error.strerror}") from error
+        try:
+            with temporary.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the rename itself is durable only when its folder is
+        finally:
+            os.close(folder)
+
+
+@contextmanager
+def _named_errors(path: Path) -> Iterator[None]:
+    """Turn what the system refuses into an error that names the file.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        StudyError: it cannot be used: no permission, no space, a file where a folder should be.
+    """
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+        yield
+    except FileNotFoundError:
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the rename itself is durable only when its folder is
-    finally:
-        os.close(folder)
+    except OSError as error:
+        raise StudyError(f"{path}: {error.strerror}") from error
 
 
 def _end_of_last_line(path: Path) -> int:

@@ -106,6 +106,49 @@ def test_an_unfinished_study_says_so(workplace):
     assert workplace.json("status", "mine")["state"] == "interrupted"
 
 
+def test_a_study_in_which_everything_fails_says_so_with_its_exit_code(workplace):
+    good = (workplace.folder / "mine.py").read_text()
+    (workplace.folder / "mine.py").write_text("def train(config, run):\n    raise SystemExit(0)\n")
+    smoke = ["./study.yaml", "budget=smoke", "objective.parameters.kind=a"]
+    for launcher in ("launcher=local", "launcher=inline"):
+        process = workplace.start("run", *smoke, launcher)
+        out, _ = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert "none of the 2 runs" in out
+    (workplace.folder / "mine.py").write_text(good)  # mended: run again
+    assert "Train with baseline" in workplace.run("run", *smoke)
+
+
+def test_going_on_from_another_folder(workplace):
+    (workplace.folder / "text.txt").write_text("all work and no play makes jack a dull boy\n" * 500)
+    (workplace.folder / "text.yaml").write_text(
+        "defaults: [selector_study, override model: pico, override data: text, _self_]\n"
+        "name: text\nset: {batch.micro_batch: 1, batch.context: 16}\n"
+    )
+    options = ["data.paths=[text.txt]", "tracker=none", "budget=smoke", "budget.tokens=64"]
+    workplace.run("run", "./text.yaml", *options)
+    workplace.folder = workplace.folder / "objective"
+    workplace.run("run", "text", "--runs", "../runs", "--reports", "../reports")
+
+
+def test_damaged_files_are_named(workplace):
+    workplace.run("run", "./study.yaml", "budget=smoke")
+    folder = workplace.folder / "runs" / "mine"
+    for name, text in (
+        ("trials/*/trial.yaml", "format: 1\nnumber: 1\n"),
+        ("trials/*/runs/*/result.json", '{"format": 1, "outcome": "nonsense"}'),
+        ("study.yaml", "[1, 2]"),
+        ("study.yaml", "format: 1\n"),
+    ):
+        path = sorted(folder.glob(name))[0]
+        before = path.read_text()
+        path.write_text(text)
+        for command in (("status",), ("report", "mine"), ("rerun", "mine"), ("run", "mine")):
+            assert path.name in workplace.run(*command, code=2)
+        path.write_text(before)
+    workplace.run("status", "mine")
+
+
 def test_lists(workplace):
     assert "muon" in workplace.run("list", "optimizer")
     found = workplace.json("list")

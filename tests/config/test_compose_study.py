@@ -87,10 +87,28 @@ def test_auto_opens_more_keys_with_more_trials():
     assert opened == [1, 2, 4]
 
 
-def test_auto_stays_as_it_was_stored():
-    stored = resolve(compose())
-    grown = resolve(compose("budget.trials=30"), stored)
+@pytest.mark.parametrize("range_", [[], ["optimizer.lr=interval(1e-3,1e-2)"]])
+def test_auto_stays_as_it_was_stored(range_):
+    stored = resolve(compose(*range_))
+    grown = resolve(compose("budget.trials=30", *range_), stored)
     assert [arm.space for arm in grown.arms] == [arm.space for arm in stored.arms]
+
+
+def test_what_the_command_line_gives_a_key_replaces_what_the_file_compares(tmp_path):
+    path = write_study(tmp_path, "name: mine\ncompare: {optimizer.lr: [0.1, 0.2]}\n")
+    assert [arm.name for arm in compose(study=path).arms] == ["lr=0.1", "lr=0.2"]
+    assert spaces("optimizer.lr=interval(0.1,1)", study=path) == {
+        "baseline": {"optimizer.lr": "0.1 to 1, log"}
+    }
+
+
+def test_a_budget_of_the_command_line_is_that_budget(tmp_path):
+    path = write_study(tmp_path, "name: mine\nset: {budget.tokens: 2e6, batch.context: 32}\n")
+    assert compose(study=path).budget.tokens == 2_000_000
+    smoke = compose("budget=smoke", study=path)
+    assert smoke.budget.tokens == 32_768
+    assert smoke.arms[0].config.batch.context == 32
+    assert "dropped for budget=smoke" in smoke.notes[0]
 
 
 def test_the_command_line_wins_over_set_and_set_over_the_group(tmp_path):
@@ -135,7 +153,7 @@ def test_groups_beside_the_study_are_found(tmp_path):
 @pytest.mark.parametrize("folder", ["with space", "comma,bracket[1]", "quote's", "uml=äut"])
 def test_folders_with_odd_names(tmp_path, folder):
     (tmp_path / folder).mkdir()
-    assert compose(study=write_study(tmp_path / folder, "name: mine\n")).root["name"] == "mine"
+    assert compose(study=write_study(tmp_path / folder, "name: mine\n")).question.name == "mine"
 
 
 @pytest.mark.parametrize(
@@ -173,10 +191,23 @@ def test_folders_with_odd_names(tmp_path, folder):
         ("hydra.run.dir=/tmp/x", "expected a key of the study"),
         ("budget=small,smoke", "belongs to the whole study"),
         ("seed=1,2", "one value for the whole study"),
-        ("seed=-1", "seed: expected a whole number from 0"),
+        ("seed=1.5", "seed: expected int, got 1.5"),
+        ("tune=all", "tune: expected auto, a list, or key: range; got 'all'"),
+        ("max_arms=abc", "max_arms: expected int, got 'abc'"),
+        ("margin=null", "margin: expected a mapping, got None"),
+        ("optimizer.lr=0.1 ", "optimizer.lr: is given more than once"),
+        ("optimizer.name=lion", "is a label of the option; choose another with optimizer=OPTION"),
+        ("model.version=2", "is a label of the option"),
+        ("schedule=warmup_stable_decay schedule.shape=cubic", "expected linear or one_minus_sqrt"),
+        ("data.paths=[x.txt]", "paths: has no effect on the standard library"),
+        ("model.width=range(32,64,1)", "61 is not a multiple of heads"),
+        ("data.test_share=interval(0.01,0.1)", "cannot be tuned: data is prepared"),
+        ("compute.device=cuda:x", "expected auto, cpu, cuda"),
+        ("optimizer.lr=tag(log,choice(0.1,0.2))", "choices have no scale"),
+        ("seed=-1", "seed: expected a finite number from 0, got -1"),
         ("compare={optimizer:[sgd]}", "given in the study file"),
         ("tune=[nothing]", "unknown group or key with a space 'nothing'"),
-        ("tune=7", "tune: expected auto"),
+        ("tune=7", "tune: expected text or a list or a mapping, got 7"),
         ("optimizer.lr=${oc.env:HOME}", "expected a value or ${another.key}"),
         ("launcher.workers=0", "launcher.workers"),
         ("compute.device=abacus", "expected auto, cpu, cuda"),
@@ -186,7 +217,9 @@ def test_folders_with_odd_names(tmp_path, folder):
     ],
 )  # fmt: skip
 def test_mistakes_are_named(override, expected):
-    assert expected in refused(override)
+    given = override.split(" ") if override.count("=") > 1 else [override]
+    given += ["optimizer.lr=0.2"] if override.endswith(" ") else []
+    assert expected in refused(*filter(None, given))
 
 
 def test_all_mistakes_are_listed_at_once():
@@ -215,6 +248,26 @@ def test_typed_mistakes_are_listed_at_once():
         ("name: mine\ntune: {optimizer.lr: {low: 1, high: 0.1}}\n", "expected low below high"),
         ("name: mine\ntune: {optimizer.lr: {lo: 1}}\n", "expected a range of low, high"),
         ("name: [unclosed\n", "not a YAML file"),
+        ("name: mine\ncompare: 3\n", "compare: expected a mapping, got 3"),
+        ("name: mine\ncompare: null\n", "compare: expected a mapping, got None"),
+        ("name: mine\narms: [1]\n", "arms[0]: expected a mapping, got 1"),
+        ("name: mine\narms: hello\n", "arms: expected a list, got 'hello'"),
+        ("name: mine\nset: 3\n", "set: expected a mapping, got 3"),
+        ("name: mine\nset: {optimizer: muon}\n", "set.optimizer: expected GROUP.KEY"),
+        ("name: mine\nset: {seed: 3}\n", "set.seed: expected GROUP.KEY"),
+        ("name: mine\nset: {optimizer.name: lion}\n", "is a label of the option"),
+        ("name: mine\nmargin: 3\n", "margin: expected a mapping, got 3"),
+        ("name: 7\n", "name: expected text, got 7"),
+        (
+            "name: mine\ntune: {optimizer.lr: {low: 1, high: 2, grid: '5'}}\n",
+            "grid: expected a whole",
+        ),
+        (
+            "name: mine\ntune: {optimizer.lr: {low: 1, high: 2, log: 'no'}}\n",
+            "log: expected true or",
+        ),
+        ("name: mine\ntune: {optimizer.lr: {choices: [a, b]}}\n", "expected a number, got 'a'"),
+        ("name: mine\ncompare: {optimizer.lr: [1, 1.0]}\n", "expected different values"),
     ],
 )
 def test_mistakes_in_a_study_file(tmp_path, text, expected):

@@ -32,7 +32,12 @@ def test_a_study_of_optimizers_on_the_standard_library(folder, capsys):
     assert "bit for bit" in again["text"]
 
     recommended = "reports/smoke/recommended.yaml"
-    longer = ["optimizer.lr=0.001", "budget.tokens=5e3", "schedule=constant"]
+    assert main(["train", recommended, "tracker=none", "--json"]) == 0
+    same = json.loads(capsys.readouterr().out)
+    assert same["metrics"]["validation/loss"] == again["metrics"]["validation/loss"]
+    assert not (folder / "runs/mlflow.db").exists()
+
+    longer = ["optimizer.lr=0.001", "budget.tokens=5e3", "schedule=constant", "tracker=none"]
     assert main(["train", recommended, *longer, "--json"]) == 0
     single = json.loads(capsys.readouterr().out)
     assert single["fingerprint"] != again["fingerprint"]

@@ -63,6 +63,6 @@ def test_optimism_is_what_the_search_promised_too_much(direction: str) -> None:
 
 def test_progress_counts_runs() -> None:
     whole = finished(ADAMW, MUON).stored()
-    assert progress(whole, answer(whole.study, whole.record)) == (80, 80)
+    assert progress(whole) == (80, 80)
     part = Builder(study([ADAMW, MUON]), [ADAMW, MUON]).explore(0.5).stored()
-    assert progress(part, answer(part.study, part.record)) == (32, 80)
+    assert progress(part) == (32, 80)

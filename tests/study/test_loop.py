@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
-from selector.errors import RunFailed
+from selector.errors import RunFailed, StudyError
+from selector.space.dimension import Interval
+from selector.space.space import Space
+from selector.study.agenda import Agenda
 from selector.study.answer import answer
 from selector.study.loop import run_study
 from selector.track.record import Record
@@ -199,6 +204,61 @@ def test_the_same_crash_three_times_stops_the_study():
     with pytest.raises(RunFailed, match="3 runs crashed with the same error"):
         run(study, record, launcher(outcome=lambda run: Outcome.CRASHED))
     assert Counter(item.result.told.state for item in record.runs() if item.result) == {"fail": 3}
+
+
+def test_what_crashed_or_was_lost_is_tried_again_by_the_next_run(tmp_path):
+    study, store = small_study(), FolderStore(tmp_path)
+    broken = study.seed_of("explore", 1)
+
+    def outcome(run):
+        if run.seed != broken:
+            return Outcome.COMPLETE
+        return Outcome.LOST if run.config.optimizer.name == "muon" else Outcome.DIVERGED
+
+    run(study, Record(store), launcher(outcome=outcome))
+    mended = Record(store)
+    assert run(study, mended)  # the machine is back
+    outcomes = Counter(item.result.outcome for item in mended.runs())
+    assert outcomes[Outcome.LOST] == 0
+    assert outcomes[Outcome.DIVERGED] == 3  # says something of the configuration: it stays
+    stored = shape(Record(store))
+    assert run(study, Record(store))
+    assert shape(Record(store)) == stored
+
+
+def test_a_missing_trial_is_named(tmp_path):
+    study, store = small_study(), FolderStore(tmp_path)
+    run(study, Record(store))
+    (first,) = (tmp_path / "trials").glob("00001-*")
+    shutil.rmtree(first)
+    with pytest.raises(StudyError, match="trial 0 of sub-search 0 of adamw is missing"):
+        run(study, Record(store))
+
+
+def test_points_with_which_nothing_can_exist_are_drawn_again():
+    study = small_study(trials=6)
+    arm = study.arms[0]
+    width = Interval(low=32, high=96, step=32, integer=True)
+    heads = Interval(low=1, high=3, step=1, integer=True)
+    space = Space(dimensions={"model.width": width, "model.heads": heads})
+    study = replace(study, arms=(replace(arm, space=space),))
+    record = Record(MemoryStore())
+    assert run(study, record)
+    shapes = {(t.config.model.width, t.config.model.heads) for t in record.trials.values()}
+    assert len(shapes) > 3
+    assert all(width % heads == 0 for width, heads in shapes)
+
+
+def test_a_finalist_that_was_replaced_does_not_count():
+    study, record = small_study(), Record(MemoryStore())
+    run(study, record)
+    larger = small_study(trials=8)
+    assert run(larger, record)
+    finalists = {item.trial.number for item in answer(larger, record).finalists}
+    replaced = {i.trial.number for i in record.runs(Stage.VERDICT)} - finalists
+    assert replaced, "the surface or the seeds changed: no finalist was replaced"
+    agenda = Agenda(larger, record)
+    assert agenda.finished == agenda.total == 40
 
 
 def test_a_run_without_the_metric_crashed():

@@ -112,6 +112,27 @@ def test_an_arm_without_values_leaves_the_question_open():
     assert verdict({"a": evidence()}) is None
 
 
+def test_an_arm_in_which_nothing_trains_is_beaten():
+    arms = {"a": evidence(1.0, 1.01, 0.99), "b": evidence(2.0, 2.01, 1.99)}
+    found = verdict({**arms, "c": evidence(failed=True)})
+    assert (found.state, found.best) == (VerdictState.WINNER, "a")
+    assert verdict({"a": arms["a"], "c": evidence(failed=True)}).state is VerdictState.WINNER
+
+
+def test_a_barred_rival_is_not_recommended_in_a_tie():
+    arms = {
+        "a": evidence(1.0, 1.0001, 0.9999, cost=10),
+        "b": evidence(1.0, 1.0001, cost=1, barred="1 diverged"),
+    }
+    found = verdict(arms)
+    assert (found.state, found.recommended) == (VerdictState.TIE, "a")
+
+
+def test_no_margin_and_no_difference():
+    found = verdict({"a": evidence(1.0, 1.0), "b": evidence(1.0, 1.0)}, margin=0.0)
+    assert found.comparisons[0].units_needed is None
+
+
 def test_one_arm_has_no_verdict():
     found = verdict({"a": evidence(2.0, 2.1, 2.2)})
     assert found.state is None
