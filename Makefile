@@ -9,7 +9,8 @@ help: ## list the targets
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@echo "Installing PyTorch, MLflow, Optuna and the rest into $(VENV): some minutes, once ..."
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
 install: $(VENV)/installed ## set up .venv with everything needed here

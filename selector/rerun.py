@@ -49,6 +49,7 @@ def rerun(
     trial_number: int | None = None,
     overrides: Sequence[str] = (),
     on_report: Watch = lambda step, metrics: None,
+    on_notice: Callable[[str], None] = lambda text: None,
     interrupted: Callable[[], int] = lambda: 0,
 ) -> Rerun:
     """Train the recommended trial, or that one, again and compare it with its first verdict run.
@@ -71,6 +72,9 @@ def rerun(
     )
     runs = stored.folder.parent
     config = prepared(asked.config, runs)
+    before, now = first.run.config.data, config.data
+    if before.fingerprint != now.fingerprint and _same_source(before, now):
+        on_notice(data_changed(before.fingerprint, now))
     number = new_folder(stored.folder / "reruns").name
     run = Run(
         key=f"reruns/{number}",
@@ -102,6 +106,7 @@ def train(
     tracker: Tracker,
     *,
     on_report: Watch = lambda step, metrics: None,
+    on_notice: Callable[[str], None] = lambda text: None,
     interrupted: Callable[[], int] = lambda: 0,
 ) -> Rerun:
     """One run of one configuration: of a recommended.yaml, or of `conf/`, under overrides.
@@ -112,6 +117,8 @@ def train(
     """
     known = single.config.data
     config = prepared(single.config, runs)
+    if known.fingerprint not in ("", config.data.fingerprint):
+        on_notice(data_changed(known.fingerprint, config.data))
     folder = new_folder(runs / "_single")
     run = Run(
         key=folder.name,
@@ -132,9 +139,7 @@ def train(
         interrupted=interrupted,
     )
     refuse_failure(result)
-    changed = known.fingerprint not in ("", config.data.fingerprint)
-    text = data_changed(known.fingerprint, config.data) if changed else ""
-    return Rerun(run=run, result=result, first=None, agrees=None, text=text)
+    return Rerun(run=run, result=result, first=None, agrees=None, text="")
 
 
 def prepared(config: RunConfig, runs: Path) -> RunConfig:
@@ -157,6 +162,14 @@ def refuse_failure(result: Result) -> None:
     """Raise RunFailed unless the run completed."""
     if result.outcome is not Outcome.COMPLETE:
         raise RunFailed(f"the run ended as {result.outcome}: {result.error}", result.outcome)
+
+
+def _same_source(before: Data, now: Data) -> bool:
+    return (before.source, before.paths, before.tokenizer) == (
+        now.source,
+        now.paths,
+        now.tokenizer,
+    )
 
 
 def data_changed(known: str, data: Data) -> str:

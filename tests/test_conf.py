@@ -6,12 +6,12 @@ import pytest
 
 from selector.config.catalogue import axes, first_comment
 from selector.config.compose import load_yaml
+from selector.config.dotted import value_at
 from selector.config.locations import conf_folder, study_file
 from selector.config.schema import GROUPS, PARTS
 from selector.config.study import compose_study
 from selector.launch import LAUNCHERS
 from selector.space.dimension import dimension
-from selector.study.study import value_at
 
 OPTIONS = [(group, option) for group, options in axes().items() for option in options]
 

@@ -106,6 +106,7 @@ def rerun(asked: argparse.Namespace) -> int:
                 trial_number=asked.trial,
                 overrides=asked.overrides,
                 on_report=progress.run,
+                on_notice=progress.notice,
                 interrupted=lambda: signals.number,
             )
     finally:
@@ -126,7 +127,10 @@ def train(asked: argparse.Namespace) -> int:
     file = Path(overrides.pop(0)) if overrides and "=" not in overrides[0] else None
     if file is not None and not file.is_file():
         raise ConfigError(f"{file}: no such file; expected a recommended.yaml or KEY=VALUE")
-    composed = compose_single(load_yaml(file) if file else {}, overrides, str(file or ""))
+    stored = load_yaml(file) if file else {}
+    if "defaults" in stored:
+        raise ConfigError(f"{file}: is a study; `selector run {file}` runs it")
+    composed = compose_single(stored, overrides, str(file or ""))
     tracker = make_tracker(composed.tracker, asked.runs)
     try:
         with StopSignals() as signals, Progress(silent=asked.json) as progress:
@@ -135,6 +139,7 @@ def train(asked: argparse.Namespace) -> int:
                 asked.runs,
                 tracker,
                 on_report=progress.run,
+                on_notice=progress.notice,
                 interrupted=lambda: signals.number,
             )
     finally:
@@ -206,6 +211,9 @@ def _print_run(asked: argparse.Namespace, done: Any, folder: Path, message: str)
             print(f"  {name:28} {value:.6g}")
         print(f"  {'fingerprint':28} {done.run.fingerprint}")
         print(f"  {'folder':28} {_short(folder / done.run.key)}")
+        weights = folder / done.run.key / "checkpoint" / "weights.safetensors"
+        if weights.exists():
+            print(f"  {'weights':28} {_short(weights)}")
         print("".join(f"\n{text}" for text in (done.text, message) if text))
     return 1 if done.agrees is False else 0
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from selector import __version__
 from selector.cli import commands
+from selector.config.decode import unknown
 
 _OVERRIDES = """\
 Overrides are Hydra's: commas compare, intervals tune, plain values fix.
@@ -48,7 +49,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         sys.exit(0)
     name, *rest = arguments
     if name not in _COMMANDS:
-        print(f"selector: unknown command {name!r}; known: {', '.join(_COMMANDS)}", file=sys.stderr)
+        print(f"selector: {unknown('command', name, list(_COMMANDS))}", file=sys.stderr)
         sys.exit(2)
     function, describe = _COMMANDS[name]
     parser = argparse.ArgumentParser(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 #: Seconds between lines where output is not a terminal.
 _LINE_EVERY = 15.0
+_SAFE = "  (Ctrl-C is safe: the same command goes on)"
 
 
 class Progress:
@@ -65,7 +66,10 @@ class Progress:
         tail = f", about {duration(eta)} left" if eta is not None and left else ""
         if self._live is not None:
             self._next = now + 0.25
-            self._live.update(Group(arms_table(arms), Text(head + tail)), refresh=True)
+            self._live.update(
+                Group(arms_table(arms, agenda.study.metric), Text(head + tail + _SAFE)),
+                refresh=True,
+            )
             return
         self._next = now + _LINE_EVERY
         best = "; ".join(
@@ -74,6 +78,10 @@ class Progress:
             for arm in arms
         )
         self._console.print(f"{head}{tail}: {best}", soft_wrap=True, markup=False)
+
+    def notice(self, text: str) -> None:
+        """Say something at once, also where progress is silent."""
+        self._console.print(text, soft_wrap=True, markup=False)
 
     def run(self, step: int, metrics: Mapping[str, float]) -> None:
         """Show what a single run reported."""

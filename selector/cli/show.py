@@ -38,6 +38,7 @@ def plan_mapping(made: Plan) -> dict[str, Any]:
         "estimated_seconds": made.estimated_seconds,
         "detectable": made.detectable,
         "notes": list(made.study.notes),
+        "changes": list(made.changes),
     }
 
 
@@ -63,9 +64,9 @@ def plan(made: Plan, study: str, overrides: Sequence[str]) -> None:
     console.print(table)
     console.print(
         f"{made.runs} runs of {large(budget.tokens)} tokens ({large(made.tokens)} in all):"
-        f" {budget.trials} trials in each of {asked.sub_searches} sub-searches an arm"
-        f" (sampler {asked.sampler.name}), then {asked.verdict_seeds} fresh seeds for the best of"
-        " each.",
+        f" up to {_count(budget.trials, 'trial')} in each of"
+        f" {_count(asked.sub_searches, 'sub-search')} an arm (sampler {asked.sampler.name}), then"
+        f" {_count(asked.verdict_seeds, 'fresh seed')} for the best of each.",
         soft_wrap=True,
     )
     unit = "sub-searches" if asked.sub_searches > 1 else "seeds"
@@ -81,10 +82,18 @@ def plan(made: Plan, study: str, overrides: Sequence[str]) -> None:
     console.print(
         f"Time: {duration(seconds)} from what was measured."
         if seconds is not None
-        else "Time: not known before a run of it has been measured (try budget=smoke)."
+        else "Time: not known before a run of it has been measured."
     )
     for note in asked.notes:
         console.print(f"note: {escape(note)}", soft_wrap=True)
+    if made.changes:
+        console.print(
+            f"\n[bold]selector run will refuse this[/]: what is stored as {escape(asked.name)} asks"
+            f" another question (name={escape(asked.name)}_2 stores this one beside it):",
+            soft_wrap=True,
+        )
+        for change in made.changes:
+            console.print(f"  {escape(change)}", soft_wrap=True)
     command = shlex.join(["selector", "run", study, *overrides])
     console.print(f"\n{escape(command)}", soft_wrap=True)
 
@@ -112,14 +121,14 @@ def status(found: Status) -> None:
         f"[bold]{escape(found.study)}[/]  {found.state}, {found.finished} of {found.total} runs,"
         f" {found.running} running"
     )
-    console.print(arms_table([vars(arm) for arm in found.arms]))
+    console.print(arms_table([vars(arm) for arm in found.arms], found.metric))
 
 
-def arms_table(arms: Sequence[Mapping[str, Any]]) -> Table:
-    """Progress arm by arm: name, finished, total, failures, best."""
+def arms_table(arms: Sequence[Mapping[str, Any]], judged_by: str) -> Table:
+    """Progress arm by arm: name, finished, total, failures, best in the search."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("arm")
-    for name in ("runs", "best so far", "failures"):
+    for name in ("runs", f"best {judged_by} tried", "failures"):
         table.add_column(name, justify="right")
     for arm in arms:
         failures = ", ".join(f"{count} {name}" for name, count in arm["failures"].items())
@@ -149,6 +158,11 @@ def catalogue(
     for name, options in axes.items():
         table.add_row(f"  [bold]{name}[/]", escape(", ".join(options)))
     console.print(table)
+
+
+def _count(number: int, word: str) -> str:
+    plural = "es" if word.endswith("ch") else "s"
+    return f"{number} {word}{'' if number == 1 else plural}"
 
 
 def large(number: float | None) -> str:

@@ -28,6 +28,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from selector.config.decode import Mistakes
+from selector.config.schema import GROUPS
 from selector.errors import ConfigError
 
 #: Larger files are refused before they are parsed: YAML aliases can grow without bound.
@@ -138,7 +139,10 @@ class Composer:
                     config_name=self.file.stem, overrides=overrides, return_hydra_config=True
                 )
         except (HydraException, OmegaConfBaseException) as error:
-            raise ConfigError(f"{self.file}: {_first_line(error)}") from error
+            text = _first_line(error)
+            if "Could not override" in text:
+                text += f" Known groups: {', '.join(GROUPS)}"
+            raise ConfigError(f"{self.file}: {text}") from error
         OmegaConf.set_struct(tree, False)
         chosen = {
             str(group): str(option)
@@ -147,16 +151,6 @@ class Composer:
         }
         del tree["hydra"]
         return Composition(tree, chosen)
-
-
-def has_key(mapping: Mapping[str, Any], key: str) -> bool:
-    """Whether a dotted key is there, as a leaf or a mapping."""
-    node: Any = mapping
-    for name in key.split("."):
-        if not isinstance(node, Mapping) or name not in node:
-            return False
-        node = node[name]
-    return True
 
 
 def load_yaml(file: Path) -> dict[str, Any]:
@@ -171,6 +165,9 @@ def load_yaml(file: Path) -> dict[str, Any]:
         tree = OmegaConf.load(file)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: cannot be read: {error}") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise ConfigError(f"{file}, line {line}: not a YAML file: {error.problem}") from error
     except (yaml.YAMLError, OmegaConfBaseException) as error:
         raise ConfigError(f"{file}: not a YAML file: {_first_line(error)}") from error
     found = OmegaConf.to_container(tree, resolve=False)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from selector.config.compose import has_key
 from selector.config.decode import Mistakes, kind_mistake, run_config, unknown
+from selector.config.dotted import has_key
 from selector.config.schema import GROUPS, PARTS, RunConfig
 from selector.errors import ConfigError
 

@@ -13,8 +13,10 @@ from typing import Any
 
 from selector.config.arms import arm_name, compared_arms
 from selector.config.command_line import OUTSIDE_ARMS, CommandLine, sort_overrides
-from selector.config.compose import Composer, has_key, load_yaml, parse_overrides
+from selector.config.compose import Composer, load_yaml, parse_overrides
 from selector.config.decode import Mistakes, dataclass_from, kind_mistake, technique, unknown
+from selector.config.dotted import has_key, value_at
+from selector.config.identity import plain
 from selector.config.locations import conf_folder
 from selector.config.parts import check_keys, decode_parts, no_such_key
 from selector.config.question import Question
@@ -186,10 +188,15 @@ def _typed_arm(
     config = decode_parts(mapping, composition.raw(), mistakes, folder)
     if config is None:
         return None
+    mapping_of_config = plain(config)
+    typed = {  # 0 and 0.0 are one value of a number: the configuration's own form names the arm
+        key: value if key in GROUPS else value_at(mapping_of_config, key)
+        for key, value in compared.items()
+    }
     return ComposedArm(
-        name=arm_name(compared),
+        name=arm_name(typed),
         choices={k: v for k, v in composition.choices.items() if k in GROUPS},
-        compared={k: tuple(v) if isinstance(v, list) else v for k, v in compared.items()},
+        compared={k: tuple(v) if isinstance(v, list) else v for k, v in typed.items()},
         config=config,
         spaces={
             f"{group}.{key}": value

@@ -59,7 +59,9 @@ def run_one(
         place.submit(replace(asked, data_folder=run.data_folder))
         while True:
             if number := interrupted():
-                raise Interrupted("interrupted; the run is not finished", number)
+                raise Interrupted(
+                    "interrupted; a run that is cut off starts again from its beginning", number
+                )
             for event in place.poll(0.5):
                 if isinstance(event, Reported):
                     record.report(run.key, event.step, event.metrics)

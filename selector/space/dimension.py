@@ -84,9 +84,11 @@ class Interval:
         """'low' or 'high' where the best may lie outside the range, given the best `value`.
 
         That is in the outer twentieth, or within 1 / (n + 1) of the end (where the outermost of n
-        random trials is expected) with nothing `tried` beyond it.
+        random trials is expected) with nothing `tried` beyond it; fewer than four trials say
+        nothing of an edge.
         """
-        share, reach = self._share(value), 1 / (len(tried) + 1)
+        share = self._share(value)
+        reach = 1 / (len(tried) + 1) if len(tried) >= 4 else 0.0
         shares = [self._share(other) for other in tried]
         if share <= 0.05 or (share <= reach and not any(other < share for other in shares)):
             return "low"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from selector.config.decode import run_config
+from selector.config.dotted import set_leaf
 from selector.config.identity import plain
 from selector.config.schema import RunConfig, Scalar, Value
 from selector.errors import ConfigError
@@ -65,18 +65,3 @@ def assign(config: RunConfig, values: Mapping[str, Value]) -> RunConfig:
     for key, value in values.items():
         set_leaf(mapping, key, value)
     return run_config(mapping)
-
-
-def set_leaf(mapping: dict[str, Any], key: str, value: Any) -> None:
-    """Replace the leaf at a dotted key in nested mappings.
-
-    Raises:
-        ConfigError: the key is not there.
-    """
-    *path, leaf = key.split(".")
-    node = mapping
-    for name in path:
-        node = node.get(name, {}) if isinstance(node, dict) else {}
-    if not isinstance(node, dict) or leaf not in node:
-        raise ConfigError(f"{key}: no such key in this configuration")
-    node[leaf] = value

@@ -9,11 +9,10 @@ from pathlib import Path
 
 from scipy.special import nctdtr, stdtrit
 
-from selector.errors import StudyError
 from selector.launch.cores import available_cores
 from selector.space.cost import flops_per_token, parameters
-from selector.study.stored import open_study
-from selector.study.study import Study
+from selector.study.stored import StoredStudy, find_study
+from selector.study.study import Study, question_changes
 from selector.study.verdict import LEVEL
 from selector.track.run import Outcome
 
@@ -45,6 +44,8 @@ class Plan:
     """None until runs of this study have been measured."""
     detectable: float | None
     """Smallest difference found in 80 % of studies, in standard deviations between units."""
+    changes: tuple[str, ...]
+    """How what is stored under its name asks another question: `run` will refuse it."""
 
     @property
     def runs(self) -> int:
@@ -56,11 +57,14 @@ def make_plan(study: Study, runs: Path) -> Plan:
     """The plan of a resolved study."""
     arms = tuple(_arm_plan(study, index) for index in range(len(study.arms)))
     total = sum(arm.explore_runs + arm.verdict_runs for arm in arms)
+    stored = find_study(study.name, runs)
+    changes = question_changes(stored.study, study) if stored else []
     return Plan(
         study=study,
         arms=arms,
         tokens=total * study.budget.tokens,
-        estimated_seconds=_estimated_seconds(study, runs, total),
+        estimated_seconds=_estimated_seconds(study, stored, total) if not changes else None,
+        changes=tuple(changes),
         detectable=detectable_difference(
             arms=len(arms),
             units=study.sub_searches if study.sub_searches > 1 else study.verdict_seeds,
@@ -102,20 +106,12 @@ def _arm_plan(study: Study, index: int) -> ArmPlan:
     )
 
 
-def _estimated_seconds(study: Study, runs: Path, total: int) -> float | None:
-    """Runs left times the median measured time, over the workers that were seen; None at first."""
-    try:
-        record = open_study(study.name, runs).record
-    except StudyError:
-        return None
-    seconds = [
-        stored.result.seconds
-        for stored in record.runs()
-        if stored.result and stored.result.outcome is Outcome.COMPLETE
-    ]
+def _estimated_seconds(study: Study, stored: StoredStudy | None, total: int) -> float | None:
+    """Runs left times the median measured time, over the workers; None before one was measured."""
+    results = [item.result for item in stored.record.runs() if item.result] if stored else []
+    seconds = [item.seconds for item in results if item.outcome is Outcome.COMPLETE]
     if not seconds:
         return None
-    over = sum(1 for stored in record.runs() if stored.result)
     workers = 1 if study.launcher.name == "inline" else study.launcher.workers
     width = workers if isinstance(workers, int) else available_cores()
-    return statistics.median(seconds) * max(0, total - over) / width
+    return statistics.median(seconds) * max(0, total - len(results)) / width

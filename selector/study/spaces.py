@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from selector.config.decode import Mistakes, kind_mistake, unknown
+from selector.config.dotted import leaves, value_at
 from selector.config.identity import plain
 from selector.config.parts import check_keys
 from selector.config.schema import GROUPS
@@ -18,7 +19,7 @@ from selector.config.study import ComposedArm, ComposedStudy
 from selector.errors import ConfigError
 from selector.space.dimension import Dimension, Interval
 from selector.space.space import assign
-from selector.study.study import dimension_for, leaves, value_at
+from selector.study.study import dimension_for
 
 #: Keys opened by `tune: auto`, by trials per sub-search (the playbook's rule for Adam).
 _AUTO_KEYS = ((10, 1), (25, 2))

@@ -29,6 +29,8 @@ class Status:
     """A study's progress."""
 
     study: str
+    metric: str
+    """What judges a run."""
     state: str
     """running, interrupted (it can go on), or complete."""
     arms: tuple[ArmStatus, ...]
@@ -59,6 +61,7 @@ def status(stored: StoredStudy) -> Status:
     rows = agenda.progress()
     return Status(
         study=study.name,
+        metric=study.metric,
         state="running" if live else state,
         arms=tuple(ArmStatus(**row) for row in rows),
         total=agenda.total,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from selector.config.decode import unknown
+from selector.config.locations import study_names
 from selector.errors import ConfigError, StudyError
 from selector.study.study import Study, from_mapping
 from selector.track.record import Record, stored_study
@@ -48,16 +49,27 @@ def open_study(name: str, runs: Path) -> StoredStudy:
         StudyError: nothing is stored under that name, or it cannot be read.
         ConfigError: the name cannot name a folder.
     """
-    check_name(name)
-    folder = runs / name
+    found = find_study(name, runs)
+    if found is None:
+        names = sorted(path.parent.name for path in runs.glob("*/study.yaml"))
+        hint = f"; `selector run {name}` starts it" if name in study_names() else ""
+        raise StudyError(f"{runs}: {unknown('study', name, names)}{hint}")
+    return found
+
+
+def find_study(name: str, runs: Path) -> StoredStudy | None:
+    """What is stored under `name`; None where nothing is.
+
+    Raises:
+        StudyError: it cannot be read.
+        ConfigError: the name cannot name a folder.
+    """
+    folder = runs / check_name(name)
     mapping = stored_study(FolderStore(folder))
     if mapping is None:
-        names = sorted(path.parent.name for path in runs.glob("*/study.yaml"))
-        text = unknown("study", name, names)
-        raise StudyError(f"{runs}: {text}. `selector run {name}` starts it")
-    return StoredStudy(
-        study=read_mapping(mapping, folder), record=Record(FolderStore(folder)), folder=folder
-    )
+        return None
+    study = read_mapping(mapping, folder)
+    return StoredStudy(study=study, record=Record(FolderStore(folder)), folder=folder)
 
 
 def read_mapping(mapping: Mapping[str, Any], folder: Path) -> Study:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from selector.config.decode import Mistakes, dataclass_from, run_config, technique
+from selector.config.dotted import leaves, value_at
 from selector.config.identity import config_fingerprint, plain
 from selector.config.question import Margin
 from selector.config.schema import Budget, Launch, RunConfig, Technique, Track, Value
@@ -133,16 +134,6 @@ def from_mapping(mapping: Mapping[str, Any]) -> Study:
     )
 
 
-def value_at(mapping: Mapping[str, Any], key: str) -> Any:
-    """The leaf at a dotted key of nested mappings; None where it is not there."""
-    node: Any = mapping
-    for name in key.split("."):
-        if not isinstance(node, Mapping) or name not in node:
-            return None
-        node = node[name]
-    return node
-
-
 def dimension_for(config: RunConfig, key: str, mapping: Any) -> Dimension:
     """The dimension at `key`; whole numbers where the configuration's own value is one."""
     current = value_at(plain(config), key)
@@ -180,17 +171,6 @@ def _config_changes(old: Arm, new: Arm) -> list[str]:
     was, now = leaves(plain(old.config)), leaves(plain(new.config))
     keys = [key for key in {**was, **now} if was.get(key) != now.get(key)]
     return [f"{old.name}: {key}: stored {was.get(key)}, now {now.get(key)}" for key in keys]
-
-
-def leaves(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Dotted key -> value of every leaf of nested mappings."""
-    found: dict[str, Any] = {}
-    for key, value in mapping.items():
-        if isinstance(value, Mapping):
-            found |= leaves(value, f"{prefix}{key}.")
-        else:
-            found[prefix + key] = value
-    return found
 
 
 def _arm(mapping: Mapping[str, Any]) -> Arm:

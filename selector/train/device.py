@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from selector.config.schema import RunConfig
+from selector.errors import ConfigError
 from selector.space import cost
 
 # What torch's CPU allocator says; its accelerators' allocators raise torch.OutOfMemoryError.
@@ -15,9 +16,20 @@ _CPU_ALLOCATOR = ("DefaultCPUAllocator", "not enough memory", "can't allocate me
 
 
 def find(name: str) -> torch.device:
-    """The device called `name`; `auto` is the accelerator where there is one, else the CPU."""
+    """The device called `name`; `auto` is the accelerator where there is one, else the CPU.
+
+    Raises:
+        ConfigError: this machine has no such device.
+    """
     if name != "auto":
-        return torch.device(name)
+        device = torch.device(name)
+        here = torch.accelerator.current_accelerator(check_available=True)
+        count = torch.accelerator.device_count() if here else 0
+        missing = here is None or here.type != device.type or (device.index or 0) >= count
+        if device.type != "cpu" and missing:
+            known = ["auto", "cpu", *(f"{here.type}:{index}" for index in range(count) if here)]
+            raise ConfigError(f"compute.device: expected {' or '.join(known)} here, got {name!r}")
+        return device
     return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
 
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +47,10 @@ class Workplace:
     """A folder with a study of one's own, and the command line in it."""
 
     folder: Path
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "selector.cli", *arguments],
             cwd=self.folder,
             env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"},
@@ -58,6 +59,8 @@ class Workplace:
             text=True,
             **options,
         )
+        self.started.append(process)
+        return process
 
     def run(self, *arguments: str, code: int = 0) -> str:
         process = self.start(*arguments)
@@ -86,7 +89,13 @@ def workplace(tmp_path):
     (folder / "study.yaml").write_text(STUDY)
     (folder / "objective" / "mine.yaml").write_text(OBJECTIVE)
     (folder / "mine.py").write_text(FUNCTION)
-    return Workplace(folder)
+    place = Workplace(folder)
+    yield place
+    for process in place.started:  # a failed test leaves no process to disturb the next
+        if process.poll() is None:
+            process.kill()
+        if not process.stdout.closed:
+            process.communicate()
 
 
 def descendants(pid: int) -> list[int]:

@@ -81,7 +81,8 @@ def test_several_mistakes_are_listed_at_once(call, tmp_path):
     ("arguments", "expected"),
     [
         ([], "Which model size"),
-        (["runn"], "unknown command 'runn'; known: plan, run"),
+        (["runn"], "unknown command 'runn'; known: plan, run, status, report, rerun"),
+        (["plann", "quickstart"], "did you mean 'plan'?"),
         (["report", "nope"], "unknown study 'nope'; known: none"),
         (["rerun", "nope"], "unknown study 'nope'"),
         (["status", "nope"], "unknown study 'nope'"),
@@ -138,5 +139,6 @@ def test_a_runs_folder_that_is_not_writable(tmp_path):
         check=False,
     )
     assert done.returncode == 2
-    assert "cannot be written" in done.stderr
+    assert "runs" in done.stderr
+    assert "Not a directory" in done.stderr
     assert "Traceback" not in done.stderr

@@ -55,5 +55,6 @@ def test_a_rerun_on_other_text_says_so_before_it_compares(folder, capsys):
     again = json.loads(capsys.readouterr().out)
     assert again["agrees"] is None
     assert again["text"].startswith("The data differs")
+    # and said so before it trained, for a person who would rather stop
     assert main(["run", "mine"]) == 2
     assert "data.fingerprint: stored" in capsys.readouterr().err

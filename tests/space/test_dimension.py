@@ -65,8 +65,9 @@ def test_edges():
     assert [item.edge(value, [1e-4, 0.1]) for value in (1.1e-4, 3e-3, 0.09)] == [
         "low", None, "high",
     ]  # fmt: skip
-    assert item.edge(0.02, [1e-3, 0.005, 0.02]) == "high"  # nothing was tried beyond it
-    assert item.edge(0.02, [1e-3, 0.05, 0.02]) is None
+    assert item.edge(0.02, [1e-3, 2e-3, 0.005, 0.04]) is None
+    assert item.edge(0.04, [1e-3, 2e-3, 0.005, 0.04]) == "high"  # nothing was tried beyond it
+    assert item.edge(0.04, [1e-3, 2e-3, 0.05, 0.04]) is None
     assert item.edge(5e-3, [1e-3, 5e-3]) is None
     assert Choices(values=(1, 2)).edge(1, []) is None
 

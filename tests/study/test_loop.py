@@ -250,9 +250,9 @@ def test_points_with_which_nothing_can_exist_are_drawn_again():
 
 
 def test_a_finalist_that_was_replaced_does_not_count():
-    study, record = small_study(), Record(MemoryStore())
+    study, record = small_study(seed=3), Record(MemoryStore())
     run(study, record)
-    larger = small_study(trials=8)
+    larger = small_study(seed=3, trials=8)
     assert run(larger, record)
     finalists = {item.trial.number for item in answer(larger, record).finalists}
     replaced = {i.trial.number for i in record.runs(Stage.VERDICT)} - finalists

@@ -5,13 +5,18 @@ from __future__ import annotations
 import pytest
 import torch
 
+from selector.errors import ConfigError
 from selector.train import device
 
 
 def test_auto_is_the_accelerator_or_the_cpu() -> None:
     kind = device.find("auto").type
     assert (kind == "cpu") != torch.accelerator.is_available()
-    assert device.find("cuda:1") == torch.device("cuda", 1)
+    assert device.find("cpu") == torch.device("cpu")
+    with pytest.raises(
+        ConfigError, match=r"compute.device: expected auto or cpu.* here, got 'xpu:7'"
+    ):
+        device.find("xpu:7")
 
 
 def test_what_an_allocator_says_is_out_of_memory_and_other_errors_are_not() -> None:
