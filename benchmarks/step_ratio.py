@@ -3,9 +3,9 @@
 Both make the same step on the same batch, in turn, in one thread; the ratio is taken pair by pair,
 so that whatever else the machine does falls on both. Run it with
 
-    python -m benchmarks.step_ratio [--pairs 300] [--widths 64 128 256]
+    python -m benchmarks.step_ratio [--pairs 300] [--widths 64 128 256] [--fused]
 
-It ends with exit code 1 where the upper 95 % bound of the median ratio exceeds its goal.
+With --fused the plain side takes torch's fused AdamW instead of its default. It ends with exit code 1 where the upper 95 % bound of the median ratio exceeds its goal.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class PlainGPT(nn.Module):
 class Plain:
     """The plain model with torch's AdamW and gradient clipping, started from the same weights."""
 
-    def __init__(self, config: RunConfig, weights: dict[str, Tensor]) -> None:
+    def __init__(self, config: RunConfig, weights: dict[str, Tensor], fused: bool) -> None:
         self.model = PlainGPT(config)
         names = dict(self.model.named_parameters())
         with torch.no_grad():
@@ -103,6 +103,7 @@ class Plain:
             lr=ADAMW["lr"],
             betas=(ADAMW["beta1"], ADAMW["beta2"]),
             eps=ADAMW["eps"],
+            fused=fused,
         )
 
     def step(self, windows: Tensor) -> Tensor:
@@ -131,12 +132,12 @@ def configuration(width: int) -> RunConfig:
     )
 
 
-def ratios(width: int, pairs: int) -> tuple[np.ndarray, float, float]:
+def ratios(width: int, pairs: int, fused: bool) -> tuple[np.ndarray, float, float]:
     """Ratio of each pair of steps, and both median times in seconds."""
     config = configuration(width)
     bank = Bank(config, 1, torch.device("cpu"))
     bank.enter(0, config, seed=0, steps=pairs + 20)
-    plain = Plain(config, bank.weights(0))
+    plain = Plain(config, bank.weights(0), fused)
     generator = torch.Generator().manual_seed(0)
     shape = (config.batch.micro_batch, config.batch.context + 1)
     ours: list[float] = []
@@ -167,11 +168,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=300)
     parser.add_argument("--widths", type=int, nargs="+", default=list(SHAPES), choices=SHAPES)
+    parser.add_argument("--fused", action="store_true", help="against torch's fused AdamW")
     options = parser.parse_args()
     torch.set_num_threads(1)
     missed = False
     for width in options.widths:
-        measured, ours, theirs = ratios(width, options.pairs)
+        measured, ours, theirs = ratios(width, options.pairs, options.fused)
         bound, goal = upper_bound(measured), SHAPES[width][2]
         missed |= bound > goal
         sys.stdout.write(

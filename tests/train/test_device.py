@@ -13,9 +13,7 @@ def test_auto_is_the_accelerator_or_the_cpu() -> None:
     kind = device.find("auto").type
     assert (kind == "cpu") != torch.accelerator.is_available()
     assert device.find("cpu") == torch.device("cpu")
-    with pytest.raises(
-        ConfigError, match=r"compute.device: expected auto or cpu.* here, got 'xpu:7'"
-    ):
+    with pytest.raises(ConfigError, match=r"expected auto or cpu.* here, got .xpu:7"):
         device.find("xpu:7")
 
 
