@@ -5,7 +5,8 @@ so that whatever else the machine does falls on both. Run it with
 
     python -m benchmarks.step_ratio [--pairs 300] [--widths 64 128 256] [--fused]
 
-With --fused the plain side takes torch's fused AdamW instead of its default. It ends with exit code 1 where the upper 95 % bound of the median ratio exceeds its goal.
+With --fused the plain side takes torch's fused AdamW instead of its default. The exit code is 1
+where the upper 95 % bound of the median ratio exceeds its goal.
 """
 
 from __future__ import annotations
