@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from selector.config.command_line import sort_overrides
+from selector.config.command_line import CommandLine, sort_overrides
 from selector.config.compose import Composer, parse_overrides
 from selector.config.decode import Mistakes, dataclass_from, unknown
 from selector.config.locations import conf_folder
@@ -43,20 +43,7 @@ def compose_single(stored: Mapping[str, Any], overrides: Sequence[str], where: s
     conf = conf_folder()
     composer = Composer(conf / "selector_study.yaml", conf)
     given = sort_overrides(parse_overrides(overrides, mistakes), composer, mistakes)
-    for key in (*given.compare, *given.ranges):
-        mistakes.add(key, "one run has one value for every key; a study compares and tunes")
-    for key in given.root:
-        if key != "seed":
-            mistakes.add("", unknown("key", key, ["seed", *(f"{group}.KEY" for group in GROUPS)]))
-    for key in (*given.groups, *given.values):
-        if key.partition(".")[0] == "sampler" or key in _STUDY_ONLY:
-            mistakes.add(key, "has no effect on one run")
-    for key in ("budget", "origin"):
-        if not isinstance(stored.get(key, {}), Mapping):
-            mistakes.add(f"{where}: {key}", f"expected a mapping, got {stored[key]!r}")
-    missing = [part for part in PARTS if not isinstance(stored.get(part), Mapping)]
-    if stored and missing:
-        mistakes.add(where, f"expected a recommended.yaml; it lacks {', '.join(missing)}")
+    _refuse_what_has_no_meaning(given, stored, where, mistakes)
     mistakes.raise_if_any()
     origin = stored.get("origin") or {}
     seed = given.root.get("seed", origin.get("seed", 0))
@@ -92,3 +79,23 @@ def compose_single(stored: Mapping[str, Any], overrides: Sequence[str], where: s
         launcher=launcher,
         tracker=tracker,
     )
+
+
+def _refuse_what_has_no_meaning(
+    given: CommandLine, stored: Mapping[str, Any], where: str, mistakes: Mistakes
+) -> None:
+    """Note what belongs to a study, and what makes `stored` no recommendation."""
+    for key in (*given.compare, *given.ranges):
+        mistakes.add(key, "one run has one value for every key; a study compares and tunes")
+    for key in given.root:
+        if key != "seed":
+            mistakes.add("", unknown("key", key, ["seed", *(f"{group}.KEY" for group in GROUPS)]))
+    for key in (*given.groups, *given.values):
+        if key.partition(".")[0] == "sampler" or key in _STUDY_ONLY:
+            mistakes.add(key, "has no effect on one run")
+    for key in ("budget", "origin"):
+        if not isinstance(stored.get(key, {}), Mapping):
+            mistakes.add(f"{where}: {key}", f"expected a mapping, got {stored[key]!r}")
+    missing = [part for part in PARTS if not isinstance(stored.get(part), Mapping)]
+    if stored and missing:
+        mistakes.add(where, f"expected a recommended.yaml; it lacks {', '.join(missing)}")

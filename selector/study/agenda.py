@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
@@ -16,10 +15,11 @@ from selector.config.schema import RunConfig, Scalar
 from selector.errors import ConfigError, StudyError
 from selector.space.space import assign
 from selector.study.samplers import Past, ask_seed, make_sampler
-from selector.study.study import Arm, Study
+from selector.study.study import Study
+from selector.study.sub_search import SubSearch
 from selector.study.telling import told
 from selector.track.record import Record
-from selector.track.run import Ended, Outcome, Result, Run, Stage, Told, Trial
+from selector.track.run import Ended, Outcome, Result, Run, Stage, Trial
 
 #: A run whose worker died is tried again this often before it counts as lost.
 ATTEMPTS = 3
@@ -27,42 +27,6 @@ ATTEMPTS = 3
 DRAWS = 200
 #: Outcomes that a later `selector run` tries again: code was mended, the machine is back.
 TRIED_AGAIN = (Outcome.CRASHED, Outcome.LOST)
-
-
-@dataclass
-class SubSearch:
-    """One independent search inside an arm."""
-
-    arm: Arm
-    number: int
-    total: int
-    trials: list[Trial] = field(default_factory=list)
-    told: dict[int, Told] = field(default_factory=dict)
-    """By index of the trial."""
-    values: dict[int, float] = field(default_factory=dict)
-    """Of the completed trials, by index."""
-
-    @property
-    def asked(self) -> int:
-        """Trials proposed so far."""
-        return len(self.trials)
-
-    @property
-    def running(self) -> int:
-        """Trials proposed and not over."""
-        return len(self.trials) - len(self.told)
-
-    @property
-    def over(self) -> bool:
-        """Whether every trial of the budget is over."""
-        return len(self.told) >= self.total
-
-    def finalist(self, minimize: bool) -> Trial | None:
-        """The best completed trial; the earlier one of equals."""
-        if not self.values:
-            return None
-        sign = 1 if minimize else -1
-        return self.trials[min(self.values, key=lambda index: (sign * self.values[index], index))]
 
 
 class Agenda:
