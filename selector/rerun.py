@@ -12,7 +12,7 @@ from selector.config.schema import Data, RunConfig
 from selector.config.single import Single, compose_single
 from selector.errors import ConfigError, RunFailed, StudyError
 from selector.launch.single import new_folder, run_one
-from selector.study.answer import answer
+from selector.study.answer import answer, first_run
 from selector.study.conduct import DATA_FOLDER
 from selector.study.stored import StoredStudy
 from selector.track.record import Record, StoredRun
@@ -117,7 +117,8 @@ def train(
     """
     known = single.config.data
     config = prepared(single.config, runs)
-    if known.fingerprint not in ("", config.data.fingerprint):
+    stored_data = known.fingerprint not in ("", config.data.fingerprint)
+    if stored_data and known == replace(config.data, fingerprint=known.fingerprint):
         on_notice(data_changed(known.fingerprint, config.data))
     folder = new_folder(runs / "_single")
     run = Run(
@@ -198,15 +199,10 @@ def _trial(stored: StoredStudy, number: int | None) -> Trial:
 
 
 def _first_run(stored: StoredStudy, trial: Trial) -> StoredRun:
-    own = [
-        item
-        for item in stored.record.runs()
-        if item.trial and item.trial.number == trial.number and item.result
-    ]
-    verdicts = [item for item in own if item.run.stage == Stage.VERDICT]
-    if not own:
+    first = first_run(stored.record, trial)
+    if first is None:
         raise StudyError(f"trial {trial.number} has no finished run to compare with")
-    return (verdicts or own)[0]
+    return first
 
 
 def _compare(

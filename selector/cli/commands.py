@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from selector.errors import ConfigError, StudyError
+from selector.errors import ConfigError, InputError, StudyError
 
 
 def plan(asked: argparse.Namespace) -> int:
@@ -61,7 +61,7 @@ def status(asked: argparse.Namespace) -> int:
     for name in names:
         try:
             found.append(read(open_study(name, asked.runs)))
-        except StudyError as error:  # one that is damaged does not hide the others
+        except InputError as error:  # one that is damaged does not hide the others
             mistakes += error.mistakes
     if mistakes and (asked.study or asked.json):
         raise StudyError(mistakes)

@@ -107,6 +107,8 @@ def kind_mistake(given: Any, reference: Any) -> str | None:
     A technique's settings have no dataclass: their kinds are those of its YAML file's defaults.
     """
     names = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+    if reference is None or isinstance(reference, Mapping):
+        return f"has no single value that {given!r} could replace"
     given, reference = _frozen(given), _frozen(reference)
     if isinstance(reference, tuple):
         if not isinstance(given, tuple) or len(given) != len(reference):

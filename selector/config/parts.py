@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ def decode_parts(
         return None
 
 
-def check_keys(values: Mapping[str, Any], raw: Mapping[str, Any], mistakes: Mistakes) -> None:
+def check_keys(values: Iterable[str], raw: Mapping[str, Any], mistakes: Mistakes) -> None:
     """Note a mistake for every dotted key that `raw` has not, or that is a label."""
     for key in values:
         group, _, leaf = key.partition(".")

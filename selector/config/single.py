@@ -97,5 +97,5 @@ def _refuse_what_has_no_meaning(
         if not isinstance(stored.get(key, {}), Mapping):
             mistakes.add(f"{where}: {key}", f"expected a mapping, got {stored[key]!r}")
     missing = [part for part in PARTS if not isinstance(stored.get(part), Mapping)]
-    if stored and missing:
+    if (stored or where) and missing:
         mistakes.add(where, f"expected a recommended.yaml; it lacks {', '.join(missing)}")

@@ -76,7 +76,10 @@ def compose_study(
     _check_file(file, known, mistakes)
     given = sort_overrides(parse_overrides(overrides, mistakes), composer, mistakes)
     for key in given.root:
-        if key.partition(".")[0] not in known:
+        first, _, rest = key.partition(".")
+        if first in known and rest and first != "margin":
+            mistakes.add(key, f"is a part of {first}; give the whole of it")
+        if first not in known:
             mistakes.add("", unknown("key", key, [*sorted(known), *(f"{g}.KEY" for g in GROUPS)]))
     mistakes.raise_if_any()
     base = composer.compose(given.groups).raw()
@@ -188,9 +191,9 @@ def _typed_arm(
     config = decode_parts(mapping, composition.raw(), mistakes, folder)
     if config is None:
         return None
-    mapping_of_config = plain(config)
+    own = plain(config)
     typed = {  # 0 and 0.0 are one value of a number: the configuration's own form names the arm
-        key: value if key in GROUPS else value_at(mapping_of_config, key)
+        key: value if key in GROUPS or isinstance(value, tuple) else value_at(own, key)
         for key, value in compared.items()
     }
     return ComposedArm(

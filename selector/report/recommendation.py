@@ -12,9 +12,8 @@ from selector.report.compare import ArmRow, arm_rows
 from selector.report.health import findings
 from selector.report.provenance import provenance
 from selector.report.words import scope
-from selector.study.answer import Answer
+from selector.study.answer import Answer, first_run
 from selector.study.stored import StoredStudy
-from selector.study.study import Study
 from selector.study.verdict import VerdictState
 from selector.track.record import FORMAT, to_yaml
 from selector.track.run import Trial
@@ -52,7 +51,7 @@ def recommended_yaml(stored: StoredStudy, trial: Trial, path: str) -> str:
     study = stored.study
     content: Mapping[str, Any] = {
         "format": FORMAT,
-        "origin": {"study": study.name, "trial": trial.number, "seed": _first_seed(study, trial)},
+        "origin": {"study": study.name, "trial": trial.number, "seed": _first_seed(stored, trial)},
         "choices": dict(study.arm(trial.arm).choices),
         "budget": {"tokens": study.budget.tokens},
         **plain(trial.config),
@@ -67,9 +66,10 @@ def recommended_yaml(stored: StoredStudy, trial: Trial, path: str) -> str:
     return head + to_yaml(content)
 
 
-def _first_seed(study: Study, trial: Trial) -> int:
-    """The seed with which `selector train` and `rerun` give the first verdict run's curve."""
-    return study.seed_of("verdict", trial.sub_search)
+def _first_seed(stored: StoredStudy, trial: Trial) -> int:
+    """The seed with which `selector train` and `rerun` give the same curve."""
+    first = first_run(stored.record, trial)
+    return first.run.seed if first else stored.study.seed_of("verdict", trial.sub_search)
 
 
 def train_command(path: str) -> str:
@@ -87,7 +87,9 @@ def caveats(stored: StoredStudy, answer: Answer) -> list[str]:
         return found
     hopeless = [arm.name for arm in study.arms if arm.name not in verdict.estimates]
     if hopeless and verdict.state is not VerdictState.INSUFFICIENT:
-        found.append(f"Nothing trained in {', '.join(hopeless)}: every run failed.")
+        found.append(
+            f"Nothing trained in {', '.join(hopeless)}: no verdict run of theirs completed."
+        )
     config = answer.recommended.config
     others = "other data" if config.objective.kind == "function" else "another size, length or text"
     found.append(

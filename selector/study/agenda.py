@@ -169,8 +169,9 @@ class Agenda:
                 self._waiting.append((run, trial))
         for stored in self.record.runs(Stage.VERDICT):
             if stored.trial is not None and self._is_settled(stored.result):
-                search = self._by_place[stored.trial.arm, stored.trial.sub_search]
-                self._note(search, stored.trial, stored.run, stored.result)
+                search = self._by_place.get((stored.trial.arm, stored.trial.sub_search))
+                if search is not None:
+                    self._note(search, stored.trial, stored.run, stored.result)
 
     def _total_of(self, search: SubSearch) -> int:
         nothing_trains = search.over and not search.values

@@ -16,6 +16,14 @@ from selector.study.verdict import Evidence, Verdict, decide, margin_of
 from selector.track.record import Record, StoredRun
 from selector.track.run import Outcome, Stage, Trial
 
+#: Outcomes that say something about a configuration; the others say something about a program.
+_SAYS_SOMETHING = {
+    Outcome.COMPLETE,
+    Outcome.DIVERGED,
+    Outcome.OUT_OF_MEMORY,
+    Outcome.TIMEOUT,
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Finalist:
@@ -73,6 +81,21 @@ def explored(record: Record, arm: str, sub_search: int) -> list[StoredRun]:
         if stored.trial and (stored.trial.arm, stored.trial.sub_search) == (arm, sub_search)
     ]
     return sorted(found, key=lambda stored: stored.trial.index if stored.trial else 0)
+
+
+def first_run(record: Record, trial: Trial) -> StoredRun | None:
+    """The run of a trial that a rerun repeats: its first completed verdict run, else any run."""
+    own = [
+        item
+        for item in record.runs()
+        if item.trial and item.trial.number == trial.number and item.result
+    ]
+    verdicts = [
+        item
+        for item in own
+        if item.run.stage == Stage.VERDICT and item.result and item.result.value is not None
+    ]
+    return next(iter(verdicts or own), None)
 
 
 def find_finalist(study: Study, record: Record, arm: str, sub_search: int) -> Finalist | None:
@@ -150,8 +173,16 @@ def _evidence(
     if failures:
         text = ", ".join(f"{count} {name}" for name, count in failures.items())
         barred = f"not every verdict run completed ({text})"
-    elif 0 < len(own) < study.sub_searches:
-        barred = f"{study.sub_searches - len(own)} sub-searches found nothing that trains"
+    else:
+        found = {finalist.sub_search for finalist in own}
+        empty = [
+            sub_search
+            for sub_search in range(study.sub_searches)
+            if sub_search not in found
+            and len(_explored_outcomes(record, arm, sub_search)) >= study.trials_in(arm)
+        ]
+        if own and empty:
+            barred = f"{len(empty)} of {study.sub_searches} sub-searches found nothing that trains"
     seconds = [
         stored.result.seconds
         for stored in record.runs()
@@ -164,21 +195,30 @@ def _evidence(
         values=values,
         cost=statistics.median(seconds) if seconds else math.inf,
         barred=barred,
-        failed=not values and _nothing_trains(study, record, arm),
+        failed=not values and _nothing_trains(study, record, arm, own),
         edge=_edge(own),
     )
 
 
-def _nothing_trains(study: Study, record: Record, arm: Arm) -> bool:
-    """Whether every run of the arm is over and says that its configurations do not train."""
-    runs = [item for item in record.runs() if item.trial and item.trial.arm == arm.name]
-    hopeless = (Outcome.DIVERGED, Outcome.OUT_OF_MEMORY, Outcome.TIMEOUT)
-    return len(runs) >= study.sub_searches * study.trials_in(arm) and all(
-        item.result is not None
-        and (item.result.outcome in hopeless or item.run.stage == Stage.EXPLORE)
-        and item.result.outcome not in (Outcome.CRASHED, Outcome.LOST, Outcome.STOPPED)
-        for item in runs
-    )
+def _nothing_trains(study: Study, record: Record, arm: Arm, own: list[Finalist]) -> bool:
+    """Whether the whole budget of an arm is spent and none of its configurations trains."""
+    finalists = {finalist.sub_search: finalist for finalist in own}
+    for sub_search in range(study.sub_searches):
+        outcomes = _explored_outcomes(record, arm, sub_search)
+        if len(outcomes) < study.trials_in(arm) or not set(outcomes) <= _SAYS_SOMETHING:
+            return False
+        finalist = finalists.get(sub_search)
+        if finalist and (
+            len(finalist.failures) < study.verdict_seeds
+            or not set(finalist.failures) <= _SAYS_SOMETHING
+        ):
+            return False
+    return True
+
+
+def _explored_outcomes(record: Record, arm: Arm, sub_search: int) -> list[Outcome]:
+    runs = explored(record, arm.name, sub_search)
+    return [stored.result.outcome for stored in runs if stored.result]
 
 
 def shared_edges(finalists: Sequence[Finalist]) -> dict[tuple[str, str], int]:

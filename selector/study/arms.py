@@ -6,7 +6,7 @@ from selector.config.decode import Mistakes
 from selector.config.parts import check_length
 from selector.config.study import ComposedStudy
 from selector.space.space import Space
-from selector.study.spaces import LR, check_used, open_space, uses_optimizer
+from selector.study.spaces import LR, check_grid, check_used, open_space, uses_optimizer
 from selector.study.study import Arm, Study
 
 
@@ -30,6 +30,9 @@ def resolve(composed: ComposedStudy, stored: Study | None = None) -> Study:
         check_length(arm.config, composed.budget.tokens, mistakes)
         spaces.append(open_space(composed, arm, opened.get(arm.name), mistakes))
     check_used(composed, mistakes)
+    if composed.sampler.name == "grid" and not mistakes.lines:
+        for arm, space in zip(composed.arms, spaces, strict=True):
+            check_grid(arm, space, mistakes)
     mistakes.raise_if_any()
     arms = tuple(
         Arm(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from selector.config.locations import study_file, study_names
+from selector.config.locations import studies_folder, study_file, study_names
+from selector.config.schema import GROUPS
 from selector.config.study import compose_study
 from selector.errors import InputError, StudyError
 from selector.launch import LAUNCHERS
@@ -119,17 +120,33 @@ def _stored(name: str, runs: Path) -> Study | None:
 def _asked(study: str, overrides: list[str], runs: Path) -> tuple[list[str], Path]:
     """Study file or name, then overrides, and the folder below which relative paths lie.
 
-    The name of what is stored goes on with it as it was asked then.
+    The name of what is stored goes on with it as it was asked then; overrides of a whole group
+    replace what was given for its keys.
     """
-    is_stored = study and "/" not in study and (runs / study / "study.yaml").is_file()
-    if study in study_names() or not is_stored:
-        path = Path(study)
-        return [str(path.absolute()) if path.is_file() else study, *overrides], Path.cwd()
-    before = _stored(study, runs)
-    assert before is not None
     keys = {text.partition("=")[0] for text in overrides}
-    kept = [text for text in before.asked if text.partition("=")[0] not in keys]
-    return [*kept, *overrides], Path(before.asked_in)
+    groups = keys & set(GROUPS)
+    before = _to_go_on_with(study, keys, runs)
+    if before is None:
+        path = study_file(study)
+        shipped = path.is_relative_to(studies_folder())
+        return [study if shipped else str(path), *overrides], Path.cwd()
+    file, *own = before.asked
+    given = [(text.partition("=")[0], text) for text in own]
+    kept = [text for key, text in given if key not in keys and key.partition(".")[0] not in groups]
+    return [file, *kept, *overrides], Path(before.asked_in)
+
+
+def _to_go_on_with(study: str, keys: Set[str], runs: Path) -> Study | None:
+    """What is stored under the name `study`; None where a study file is meant."""
+    if not study or "/" in study or not (runs / study / "study.yaml").is_file():
+        return None
+    file = study_names().get(study)
+    if file is not None and "name" in keys:  # the file, to be stored under another name
+        return None
+    before = _stored(study, runs)
+    if before is None or (file is not None and study_file(before.asked[0]) != file):
+        return None
+    return before
 
 
 def _check_same_question(study: Study, folder: Path) -> None:

@@ -18,7 +18,7 @@ from selector.config.schema import GROUPS
 from selector.config.study import ComposedArm, ComposedStudy
 from selector.errors import ConfigError
 from selector.space.dimension import Dimension, Interval
-from selector.space.space import assign
+from selector.space.space import Space, assign
 from selector.study.study import dimension_for
 
 #: Keys opened by `tune: auto`, by trials per sub-search (the playbook's rule for Adam).
@@ -48,6 +48,10 @@ def open_space(
     for key, mapping in ranges.items():
         if key in composed.fixed or key in arm.compared:
             continue
+        before = len(mistakes.lines)
+        check_keys([key], plain(arm.config), mistakes)
+        if len(mistakes.lines) > before:
+            continue
         if key.startswith("data.") or key == "batch.context":
             mistakes.add(key, "cannot be tuned: data is prepared before a trial is; compare it")
             continue
@@ -57,7 +61,6 @@ def open_space(
             mistakes.add(key, str(error))
             continue
         _check_values(arm, key, found[key], mistakes)
-    check_keys(found, plain(arm.config), mistakes)
     return found
 
 
@@ -85,6 +88,20 @@ def check_used(composed: ComposedStudy, mistakes: Mistakes) -> None:
             if not any(key == item or key.startswith(f"{item}.") for key in spaces):
                 known = sorted({key.partition(".")[0] for key in spaces} | spaces)
                 mistakes.add("tune", unknown("group or key with a space", item, known))
+
+
+def check_grid(arm: ComposedArm, dimensions: Mapping[str, Dimension], mistakes: Mistakes) -> None:
+    """Note a mistake for every grid point with which no configuration can exist."""
+    try:
+        points = Space(dimensions=dimensions).grid()
+    except ConfigError as error:
+        mistakes.lines += error.mistakes
+        return
+    for point in points:
+        try:
+            assign(arm.config, point)
+        except ConfigError as error:
+            mistakes.lines += error.mistakes
 
 
 def _wanted(

@@ -121,8 +121,13 @@ def from_mapping(mapping: Mapping[str, Any]) -> Study:
         "launcher": dataclass_from(Launch, mapping["launcher"], "launcher", mistakes),
         "tracker": dataclass_from(Track, mapping["tracker"], "tracker", mistakes),
     }
+    labels = {"name": str, "question": str, "metric": str, "direction": str, "seed": int}
+    for key, kind in {**labels, "asked_in": str}.items():
+        if type(mapping[key]) is not kind:
+            mistakes.add(key, f"expected {kind.__name__}, got {mapping[key]!r}")
+    if mapping["direction"] not in ("minimize", "maximize") or not arms:
+        mistakes.add("", "expected a direction and at least one arm")
     mistakes.raise_if_any()
-    labels = ("name", "question", "metric", "direction", "seed")
     return Study(
         **{key: mapping[key] for key in labels},
         **parts,

@@ -25,7 +25,7 @@ from selector.config.decode import run_config
 from selector.config.identity import plain
 from selector.config.schema import RunConfig
 from selector.errors import ConfigError, StudyError
-from selector.track.run import Outcome, Result, Run, Told, Trial
+from selector.track.run import Outcome, Result, Run, Stage, Told, Trial
 from selector.track.store import Store
 
 FORMAT = 1
@@ -186,7 +186,11 @@ class Record:
                 tokens=int(mapping["tokens"]),
                 folder=self.store.path(key),
             )
-        self._runs[key] = StoredRun(run=run, trial=trial, result=self._read_result(key))
+        result = self._read_result(key)
+        if result and run.stage == Stage.EXPLORE and result.told is None:
+            path = self.store.path(f"{key}/result.json") or key
+            raise StudyError(f"{path}: is damaged: 'told' is missing")
+        self._runs[key] = StoredRun(run=run, trial=trial, result=result)
 
     def _read_result(self, key: str) -> Result | None:
         text = self.store.read(f"{key}/result.json")

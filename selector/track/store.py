@@ -14,6 +14,9 @@ from pathlib import Path
 
 from selector.errors import StudyError
 
+#: What reading a file that is not there raises; the second below a file instead of a folder.
+_ABSENT = (FileNotFoundError, NotADirectoryError)
+
 
 class Store(ABC):
     """Files by relative name, with forward slashes."""
@@ -112,7 +115,7 @@ class FolderStore(Store):
     def read(self, name: str) -> str | None:
         """The file's text."""
         path = self.root / name
-        with suppress(FileNotFoundError), _named_errors(path):
+        with suppress(*_ABSENT), _named_errors(path, _ABSENT):
             return path.read_text(encoding="utf-8", errors="replace")
         return None
 
@@ -125,7 +128,7 @@ class FolderStore(Store):
     def names(self, folder: str) -> list[str]:
         """Entries of `folder`, without temporary files."""
         path = self.root / folder
-        with suppress(FileNotFoundError), _named_errors(path):
+        with suppress(*_ABSENT), _named_errors(path, _ABSENT):
             return sorted(item.name for item in path.iterdir() if not item.name.startswith("."))
         return []
 
@@ -159,16 +162,18 @@ def write_whole(path: Path, text: str) -> None:
 
 
 @contextmanager
-def _named_errors(path: Path) -> Iterator[None]:
+def _named_errors(
+    path: Path, absent: tuple[type[OSError], ...] = (FileNotFoundError,)
+) -> Iterator[None]:
     """Turn what the system refuses into an error that names the file.
 
     Raises:
-        FileNotFoundError: it is not there.
+        OSError: one of `absent`, which the caller takes for a file that is not there.
         StudyError: it cannot be used: no permission, no space, a file where a folder should be.
     """
     try:
         yield
-    except FileNotFoundError:
+    except absent:
         raise
     except OSError as error:
         raise StudyError(f"{path}: {error.strerror}") from error

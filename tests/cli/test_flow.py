@@ -120,6 +120,21 @@ def test_a_study_in_which_everything_fails_says_so_with_its_exit_code(workplace)
     assert "Train with baseline" in workplace.run("run", *smoke)
 
 
+def test_a_stored_name_goes_on_as_it_was_asked(workplace):
+    (workplace.folder / "studies").mkdir()
+    for name in ("study.yaml", "objective"):
+        (workplace.folder / name).rename(
+            workplace.folder / "studies" / name.replace("study", "mine")
+        )
+    workplace.run("run", "mine", "budget=smoke", "budget.tokens=7")
+    workplace.run("run", "mine", "budget.verdict_seeds=3")  # as the report advises
+    assert workplace.finished() == 10
+    text = workplace.run("run", "mine", "budget=small", code=2)  # the whole of another budget
+    assert "budget.tokens: stored 7, now 262144" in text
+    (workplace.folder / "runs/mine/trials/notes.txt").write_text("a stray file disturbs nobody")
+    assert workplace.json("status", "mine")["runs"]["finished"] == 10
+
+
 def test_going_on_from_another_folder(workplace):
     (workplace.folder / "text.txt").write_text("all work and no play makes jack a dull boy\n" * 500)
     (workplace.folder / "text.yaml").write_text(

@@ -204,6 +204,9 @@ def test_folders_with_odd_names(tmp_path, folder):
         ("data.test_share=interval(0.01,0.1)", "cannot be tuned: data is prepared"),
         ("compute.device=cuda:x", "expected auto, cpu, cuda"),
         ("optimizer.lr=tag(log,choice(0.1,0.2))", "choices have no scale"),
+        ("tune={objective.evaluation_tokens:{choices:[a]}}", "expected a whole number, got 'a'"),
+        ("tune={optimizer:{choices:[a]}}", "no arm has this key"),
+        ("tune.optimizer=3", "is a part of tune; give the whole of it"),
         ("seed=-1", "seed: expected a finite number from 0, got -1"),
         ("compare={optimizer:[sgd]}", "given in the study file"),
         ("tune=[nothing]", "unknown group or key with a space 'nothing'"),
@@ -272,6 +275,16 @@ def test_typed_mistakes_are_listed_at_once():
 )
 def test_mistakes_in_a_study_file(tmp_path, text, expected):
     assert expected in refused(study=write_study(tmp_path, text))
+
+
+def test_a_grid_point_that_cannot_exist_is_refused(tmp_path):
+    path = write_study(
+        tmp_path,
+        "name: mine\nset: {model.width: 96, model.heads: 4}\n"
+        "tune: {model.width: {choices: [64, 96]}, model.heads: {choices: [3, 4]}}\n"
+        "tune_lr: false\n",
+    )
+    assert "64 is not a multiple of heads (3)" in refused("sampler=grid", study=path)
 
 
 def test_too_many_arms_are_refused_unless_told():

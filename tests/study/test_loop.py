@@ -226,6 +226,33 @@ def test_what_crashed_or_was_lost_is_tried_again_by_the_next_run(tmp_path):
     assert shape(Record(store)) == stored
 
 
+def test_a_study_cut_off_before_its_verdict_runs_has_no_winner():
+    study, record = small_study(), Record(MemoryStore())
+    run(study, record)
+    for item in list(record.runs(Stage.VERDICT)):
+        if item.trial.arm == "muon":
+            record.store.remove(f"{item.run.key}/run.yaml")
+            record.store.remove(f"{item.run.key}/result.json")
+    found = answer(study, Record(record.store))
+    assert not found.complete
+    assert found.verdict.state == "insufficient_evidence"
+    assert found.verdict.reasons == ("muon has no verdict run that completed",)
+
+
+def test_an_arm_that_always_diverges_is_beaten():
+    study, record = small_study(), Record(MemoryStore())
+
+    def outcome(run):
+        diverges = run.config.optimizer.name == "muon"
+        return Outcome.DIVERGED if diverges else Outcome.COMPLETE
+
+    assert run(study, record, launcher(outcome=outcome))
+    found = answer(study, record)
+    assert found.complete
+    assert found.verdict.state == "winner"
+    assert found.recommended.arm == "adamw"
+
+
 def test_a_missing_trial_is_named(tmp_path):
     study, store = small_study(), FolderStore(tmp_path)
     run(study, Record(store))
