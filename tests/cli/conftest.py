@@ -1,4 +1,4 @@
-"""The command line as people use it: a real process, in a folder of its own."""
+"""The command line as people use it, in a folder of its own."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from selector.cli import main
 
 ROOT = Path(__file__).parent.parent.parent
 #: A study of a function that takes milliseconds; its file lies outside the checkout.
@@ -47,6 +49,7 @@ class Workplace:
     """A folder with a study of one's own, and the command line in it."""
 
     folder: Path
+    capsys: pytest.CaptureFixture[str]
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
@@ -63,11 +66,13 @@ class Workplace:
         return process
 
     def run(self, *arguments: str, code: int = 0) -> str:
-        process = self.start(*arguments)
-        out, err = process.communicate(timeout=90)
-        assert process.returncode == code, f"{arguments}: {process.returncode}\n{out}\n{err}"
-        assert "Traceback" not in err, err
-        return out if code == 0 else err
+        """A command from start to end, in this process: the imports are paid for once."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(self.folder)
+            found = main(arguments)
+        captured = self.capsys.readouterr()
+        assert found == code, f"{arguments}: {found}\n{captured.out}\n{captured.err}"
+        return captured.out if code == 0 else captured.err
 
     def json(self, *arguments: str) -> Any:
         return json.loads(self.run(*arguments, "--json"))
@@ -83,13 +88,13 @@ class Workplace:
 
 
 @pytest.fixture
-def workplace(tmp_path):
+def workplace(tmp_path, capsys):
     folder = tmp_path / "work place"
     (folder / "objective").mkdir(parents=True)
     (folder / "study.yaml").write_text(STUDY)
     (folder / "objective" / "mine.yaml").write_text(OBJECTIVE)
     (folder / "mine.py").write_text(FUNCTION)
-    place = Workplace(folder)
+    place = Workplace(folder, capsys)
     yield place
     for process in place.started:  # a failed test leaves no process to disturb the next
         if process.poll() is None:

@@ -15,6 +15,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_study_of_optimizers_on_the_standard_library(folder, capsys):
     options = ["budget=smoke", "tracker=none", "name=smoke", "batch.micro_batch=4"]
     assert main(["run", "quickstart", *options, "budget.tokens=4096"]) == 0
