@@ -32,7 +32,6 @@ def written(folder):
     return [path for path in folder.glob("runs/*") if path.name != "_data"]
 
 
-@pytest.mark.parametrize("command", ["plan", "run"])
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -55,16 +54,21 @@ def written(folder):
         (["quickstart", "batch.context=9000000", "budget.tokens=2e8"], "context"),
     ],
 )
-def test_study_commands(call, tmp_path, command, arguments, expected):
+def test_study_commands(call, tmp_path, arguments, expected):
     (tmp_path / "empty.txt").write_text("")
     (tmp_path / "binary.txt").write_bytes(b"abc\0def" * 100)
     (tmp_path / "latin.txt").write_bytes("größe ".encode("latin-1") * 1000)
     (tmp_path / "short.txt").write_text("short")
     (tmp_path / "folder").mkdir()
-    code, err = call(command, *arguments)
+    code, err = call("run", *arguments)
     assert code == 2
     assert expected in err
     assert written(tmp_path) == []
+
+
+def test_plan_refuses_what_run_refuses(call, tmp_path):
+    code, err = call("plan", "quickstart", "data=text", "data.paths=[missing.txt]")
+    assert (code, "missing.txt" in err) == (2, True)
 
 
 def test_several_mistakes_are_listed_at_once(call, tmp_path):

@@ -28,7 +28,9 @@ def outcome(workplace):
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "term"]
+    ("number", "code"),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
+    ids=["ctrl-c", "term"],
 )
 def test_a_signal_ends_cleanly_and_the_study_goes_on(workplace, number, code):
     process = workplace.start("run", "./study.yaml", SLOW)

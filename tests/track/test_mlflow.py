@@ -282,6 +282,7 @@ assert sorted(path.name for path in Path().iterdir()) == ["my runs"]
 """
 
 
+@pytest.mark.slow
 def test_a_first_store_is_made_without_a_word_a_contact_or_a_stray_file(tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     tested = {
