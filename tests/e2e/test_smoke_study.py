@@ -53,9 +53,10 @@ def test_a_rerun_on_other_text_says_so_before_it_compares(folder, capsys):
     (folder / "text.txt").write_text("a stitch in time saves nine\n" * 3000)
     capsys.readouterr()
     assert main(["rerun", "mine", "--json"]) == 0
-    again = json.loads(capsys.readouterr().out)
+    captured = capsys.readouterr()
+    again = json.loads(captured.out)
     assert again["agrees"] is None
     assert again["text"].startswith("The data differs")
-    # and said so before it trained, for a person who would rather stop
+    assert captured.err.startswith("The data differs")  # at once, for one who would rather stop
     assert main(["run", "mine"]) == 2
     assert "data.fingerprint: stored" in capsys.readouterr().err
