@@ -152,7 +152,7 @@ def prepared(config: RunConfig, runs: Path) -> RunConfig:
     from selector.launch.function import check
     from selector.train.data.prepare import prepare
 
-    if config.objective.kind == "function":
+    if not config.built_in:
         check(config)
         return config
     data = prepare(config.data, runs / DATA_FOLDER, context=config.batch.context)

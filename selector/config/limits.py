@@ -12,7 +12,10 @@ from typing import Any
 #: name -> (low, high, whether low itself is allowed, whether high itself is allowed)
 LIMITS: Mapping[str, tuple[float, float, bool, bool]] = {
     "replicates": (1, 100, True, True),  # sub-searches have blocks of 1000 seeds each
+    "most_replicates": (0, 100, True, True),
     "verdict_seeds": (1, 100, True, True),
+    "screen": (0, 100, True, True),
+    "extensions": (0, 4, True, True),
     "lr": (0, math.inf, False, False),
     "aux_lr_ratio": (0, math.inf, False, False),
     "eps": (0, math.inf, False, False),

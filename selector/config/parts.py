@@ -56,7 +56,7 @@ def check_keys(values: Iterable[str], raw: Mapping[str, Any], mistakes: Mistakes
 def check_length(config: RunConfig, tokens: int, mistakes: Mistakes) -> None:
     """Note a mistake where a run of `tokens` has not one whole step."""
     step = config.batch.tokens_per_step
-    if config.objective.kind != "function" and tokens < step:
+    if config.built_in and tokens < step:
         mistakes.add("budget.tokens", f"expected at least one step ({step} tokens), got {tokens}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from selector.config import limits
 from selector.config.schema import GROUPS
@@ -48,6 +48,14 @@ class Question:
     """Differences up to this size are practically equal."""
     max_arms: int
     """More arms than this are refused."""
+    fair: Literal["tokens", "flops", "seconds"] = "tokens"
+    """What a run of every arm gets as much of as one of the first arm."""
+    subject_to: tuple[str, ...] = ()
+    """Constraints on what a run reports or costs: `NAME < NUMBER` or `NAME > NUMBER`."""
+    pareto: tuple[str, ...] = ()
+    """Costs against which the report shows quality: seconds, flops, peak_memory_gib, parameters."""
+    then: tuple[Literal["together"], ...] = ()
+    """Stages after the verdict; together: the accepted arms' choices at once, and each left out."""
 
     def __post_init__(self) -> None:
         """Refuse what has no meaning in its place."""

@@ -98,8 +98,8 @@ class Objective:
     """The option's name in `conf/objective/`."""
     version: int = 1
     """Raised when the mathematics changes; a function's owner raises it likewise."""
-    kind: Literal["causal_lm", "function"] = "causal_lm"
-    """Which runner executes it: the built-in trainer, or a function of the user's."""
+    kind: Literal["causal_lm", "function", "replay"] = "causal_lm"
+    """Which runner executes it: the built-in trainer, a function of the user's, or a table."""
     metric: str
     """Name of the reported metric whose last value is the run's value."""
     direction: Literal["minimize", "maximize"] = "minimize"
@@ -238,6 +238,11 @@ class RunConfig:
     regularization: Regularization
     compute: Compute
 
+    @property
+    def built_in(self) -> bool:
+        """Whether selector's own trainer runs it: then model, tokens and FLOPs mean something."""
+        return self.objective.kind not in ("function", "replay")
+
     def steps(self, tokens: int) -> int:
         """Optimizer steps in a run of `tokens` tokens: whole steps, at least one."""
         return max(1, tokens // self.batch.tokens_per_step)
@@ -250,17 +255,48 @@ class Budget:
     name: str = "custom"
     """The preset's name; a label."""
     trials: int
-    """Configurations tried in each sub-search (explore runs)."""
+    """Configurations tried in each sub-search."""
     replicates: int
-    """Independent sub-searches in each arm."""
+    """Independent sub-searches in each arm, at the first look at the evidence."""
+    most_replicates: int = 0
+    """Where the first look does not settle the question, sub-searches are added up to this many
+    in each arm; at most `replicates`: there is one look."""
+    stop_when_clear: bool = True
+    """Whether a study ends at the first look where that settles its question."""
+    screen: int = 0
+    """The best trials of each sub-search that are trained once more, on a screening seed, before
+    one of them becomes the finalist; 0 turns it off."""
     verdict_seeds: int
     """Fresh seeds on which each sub-search's finalist is trained again."""
+    extensions: int = 0
+    """How often a range is extended where an arm's best settings lie at its edge."""
+    rungs: Literal["never", "auto", "always"] = "never"
+    """Whether trials are first trained for a third of their length, and only the best of them
+    for all of it; auto: where that is known not to mislead."""
     tokens: int
-    """Training tokens of every run."""
+    """Training tokens of every run, of the first arm's where `fair` says otherwise."""
+    epochs: float = 0.0
+    """Instead of `tokens`: passes over the training part; 0: `tokens` counts."""
+    flops: float = 0.0
+    """Instead of `tokens`: floating-point operations of every run, by formula; 0: `tokens`."""
+    hours: float = 0.0
+    """Wall-clock time after which no more runs are started, in this and all earlier commands
+    together; 0: no limit."""
+    device_hours: float = 0.0
+    """Time of all runs together after which no more are started; 0: no limit."""
 
     def __post_init__(self) -> None:
-        """Refuse counts below one."""
+        """Refuse counts below one, and two lengths at once."""
         limits.refuse(vars(self))
+        if self.epochs and self.flops:
+            raise ValueError(
+                f"epochs, flops: expected one of them, got {self.epochs} and {self.flops}"
+            )
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """Sub-searches in each arm at each look at the evidence, the last one last."""
+        return (self.replicates, *[self.most_replicates][: self.most_replicates > self.replicates])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,8 @@ from selector.config.locations import conf_folder
 from selector.config.parts import check_keys, check_length, decode_parts
 from selector.config.schema import GROUPS, PARTS, Budget, Launch, RunConfig, Track
 
-_STUDY_ONLY = ("budget.trials", "budget.replicates", "budget.verdict_seeds")
+#: Of a budget, what one run has too.
+_LENGTH = ("budget.tokens",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +92,8 @@ def _refuse_what_has_no_meaning(
         if key != "seed":
             mistakes.add("", unknown("key", key, ["seed", *(f"{group}.KEY" for group in GROUPS)]))
     for key in (*given.groups, *given.values):
-        if key.partition(".")[0] == "sampler" or key in _STUDY_ONLY:
+        study_only = key.startswith("budget.") and key not in _LENGTH
+        if key.partition(".")[0] == "sampler" or study_only:
             mistakes.add(key, "has no effect on one run")
     for key in ("budget", "origin"):
         if not isinstance(stored.get(key, {}), Mapping):

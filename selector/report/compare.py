@@ -70,7 +70,7 @@ def tokens_spent(item: StoredRun) -> int:
         return 0
     if item.result.outcome is Outcome.COMPLETE:
         return item.run.tokens
-    if item.run.config.objective.kind == "function":
+    if not item.run.config.built_in:
         return 0
     return min(item.run.tokens, item.result.steps * item.run.config.batch.tokens_per_step)
 
@@ -145,6 +145,6 @@ def _test(verdict: Sequence[StoredRun], metric: str) -> float | None:
 
 
 def _flops(runs: Sequence[StoredRun]) -> int | None:
-    if any(item.run.config.objective.kind == "function" for item in runs):
+    if any(not item.run.config.built_in for item in runs):
         return None
     return sum(tokens_spent(item) * flops_per_token(item.run.config) for item in runs)

@@ -133,7 +133,7 @@ def still_improving(
         if not gains or statistics.median(gains) <= _CLEAR_MARGINS * answer.verdict.margin:
             continue
         gain = number(statistics.median(gains), 3)
-        function = arm.config.objective.kind == "function"
+        function = not arm.config.built_in
         tokens = 2 * study.budget.tokens
         yield Finding(
             check="still improving at the end",
@@ -290,4 +290,4 @@ def _late_gains(stored: StoredStudy, finalist: Finalist) -> Iterator[float]:
 
 
 def _is_function(arm: Arm) -> bool:
-    return arm.config.objective.kind == "function"
+    return not arm.config.built_in

@@ -26,7 +26,7 @@ def provenance(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
     study, record = stored.study, stored.record
     over = [item for item in record.runs() if item.trial and item.result]
     config = (answer.recommended or study.arms[0]).config
-    function = config.objective.kind == "function"
+    function = not config.built_in
     runs_over, planned = progress(stored)
     found: dict[str, Any] = {
         "metric": study.metric,

@@ -91,7 +91,7 @@ def caveats(stored: StoredStudy, answer: Answer) -> list[str]:
             f"Nothing trained in {', '.join(hopeless)}: no verdict run of theirs completed."
         )
     config = answer.recommended.config
-    others = "other data" if config.objective.kind == "function" else "another size, length or text"
+    others = "other data" if not config.built_in else "another size, length or text"
     found.append(
         f"The answer was {scope(config, study.budget.tokens)}; {others} may have another answer."
     )

@@ -56,7 +56,7 @@ def curves(stored: StoredStudy) -> pandas.DataFrame:
     length = 0
     for item in stored.record.runs():
         trial, config = item.trial, item.run.config
-        per_step = None if config.objective.kind == "function" else config.batch.tokens_per_step
+        per_step = None if not config.built_in else config.batch.tokens_per_step
         place = {
             "arm": trial.arm if trial else "",
             "trial": trial.number if trial else None,

@@ -128,7 +128,7 @@ def command_list(study: Study, answer: Answer, path: str) -> list[Command]:
     train = train_command(path)
     longer = f"{train} budget.tokens={4 * study.budget.tokens}"
     found = [Command(text=train, purpose="train the recommended configuration")]
-    if answer.recommended.config.objective.kind != "function":
+    if answer.recommended.config.built_in:
         found.append(Command(text=longer, purpose="train it four times as long"))
     return [
         *found,

@@ -59,7 +59,7 @@ def settings(values: Mapping[str, Value]) -> str:
 
 def scope(config: RunConfig, tokens: int) -> str:
     """For what the answer was found: the model's size and the length of training."""
-    if config.objective.kind == "function":
+    if not config.built_in:
         return f"found for {config.objective.function}"
     return (
         f"found for {config.model.name} ({size(parameters(config))} parameters)"

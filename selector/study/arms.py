@@ -41,6 +41,7 @@ def resolve(composed: ComposedStudy, stored: Study | None = None) -> Study:
             compared=arm.compared,
             config=arm.config,
             space=Space(dimensions=space),
+            tokens=composed.budget.tokens,
         )
         for arm, space in zip(composed.arms, spaces, strict=True)
     )
@@ -58,6 +59,10 @@ def resolve(composed: ComposedStudy, stored: Study | None = None) -> Study:
         tracker=composed.tracker,
         arms=arms,
         tune=question.tune,
+        fair=question.fair,
+        subject_to=question.subject_to,
+        pareto=question.pareto,
+        then=question.then,
         notes=(*composed.notes, *_notes(composed, arms)),
     )
 

@@ -95,7 +95,7 @@ def _arm_plan(study: Study, index: int) -> ArmPlan:
     arm = study.arms[index]
     explore = study.trials_in(arm) * study.sub_searches
     verdict = study.sub_searches * study.verdict_seeds
-    built_in = arm.config.objective.kind != "function"
+    built_in = arm.config.built_in
     tokens = (explore + verdict) * study.budget.tokens
     return ArmPlan(
         name=arm.name,

@@ -66,9 +66,7 @@ def open_space(
 
 def uses_optimizer(arm: ComposedArm) -> bool:
     """Whether `conf/optimizer` trains it: a function may have a learning rate of its own."""
-    return arm.config.objective.kind != "function" or any(
-        key.startswith("optimizer") for key in arm.compared
-    )
+    return arm.config.built_in or any(key.startswith("optimizer") for key in arm.compared)
 
 
 def check_used(composed: ComposedStudy, mistakes: Mistakes) -> None:

@@ -11,6 +11,7 @@ from selector.config.dotted import leaves, value_at
 from selector.config.identity import config_fingerprint, plain
 from selector.config.question import Margin
 from selector.config.schema import Budget, Launch, RunConfig, Technique, Track, Value
+from selector.space.cost import flops_per_token
 from selector.space.dimension import Dimension, dimension, range_mapping
 from selector.space.space import Space
 
@@ -27,6 +28,8 @@ class Arm:
     config: RunConfig
     """Its configuration before any trial changes a value."""
     space: Space
+    tokens: int
+    """Training tokens of each of its runs, at the configuration above."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,16 @@ class Study:
     """The command line that asks it: the study file or its name, then the overrides."""
     asked_in: str = ""
     """The folder where it was asked: relative paths are below it."""
+    fair: str = "tokens"
+    """What a run of every arm gets as much of as one of the first arm: tokens, flops, seconds."""
+    rungs: bool = False
+    """Whether trials are first trained for a third of their length; resolved from the budget's."""
+    subject_to: tuple[str, ...] = ()
+    """Constraints on what a run reports or costs, as in the study file."""
+    pareto: tuple[str, ...] = ()
+    """Costs against which the report shows quality."""
+    then: tuple[str, ...] = ()
+    """Stages after the verdict."""
     notes: tuple[str, ...] = ()
     """What was decided or dropped while the study was composed, for people."""
 
@@ -83,8 +96,15 @@ class Study:
         With one set of seeds for everything, seed luck would drop out of the variance between
         sub-searches, and identical techniques would get a winner.
         """
-        first = {"explore": 0, "verdict": 500}[stage]
+        first = {"pilot": 0, "rung1": 0, "explore": 0, "screen": 250, "verdict": 500}[stage]
         return self.seed * 1_000_000 + (sub_search + 1) * 1000 + first + place
+
+    def tokens_of(self, arm: Arm, config: RunConfig, stage: str = "explore") -> int:
+        """Training tokens of a run of `arm` with `config`; a rung has a third of the whole."""
+        tokens = arm.tokens
+        if self.fair == "flops" and config.built_in:
+            tokens = round(tokens * flops_per_token(arm.config) / flops_per_token(config))
+        return max(1, tokens // 3) if stage == "rung1" else tokens
 
     def arm(self, name: str) -> Arm:
         """The arm called `name`."""
@@ -99,6 +119,7 @@ class Study:
                 "compared": plain(arm.compared),
                 "space": {key: range_mapping(d) for key, d in arm.space.dimensions.items()},
                 "choices": dict(arm.choices),
+                "tokens": arm.tokens,
                 "config": plain(arm.config),
             }
             for arm in self.arms
@@ -135,6 +156,11 @@ def from_mapping(mapping: Mapping[str, Any]) -> Study:
         tune=mapping["tune"],
         asked=tuple(mapping["asked"]),
         asked_in=mapping["asked_in"],
+        fair=mapping["fair"],
+        rungs=mapping["rungs"],
+        subject_to=tuple(mapping["subject_to"]),
+        pareto=tuple(mapping["pareto"]),
+        then=tuple(mapping["then"]),
         notes=tuple(mapping["notes"]),
     )
 
@@ -187,4 +213,5 @@ def _arm(mapping: Mapping[str, Any]) -> Arm:
         compared=mapping["compared"],
         config=config,
         space=Space(dimensions={key: dimension_for(config, key, value) for key, value in ranges}),
+        tokens=int(mapping["tokens"]),
     )

@@ -21,6 +21,9 @@ from enum import StrEnum
 from scipy.special import stdtrit
 
 LEVEL = 0.05
+#: Levels of the first of two looks and of the last: together they call identical techniques
+#: different in at most 5 % of studies.
+_FIRST_LOOK, _LAST_LOOK = 0.0056, 0.0475
 #: Normal quantiles for a two-sided 5 % test with 80 % power, the usual planning values.
 _POWER_FACTOR = (1.959964 + 0.841621) ** 2
 
@@ -103,9 +106,14 @@ class Verdict:
 
 
 def decide(
-    arms: Mapping[str, Evidence], *, minimize: bool, margin: float, unit: str
+    arms: Mapping[str, Evidence],
+    *,
+    minimize: bool,
+    margin: float,
+    unit: str,
+    level: float = LEVEL,
 ) -> Verdict | None:
-    """The verdict over `arms`; None where no arm has a value.
+    """The verdict over `arms` at two-sided `level`; None where no arm has a value.
 
     Arms without values are left out of the comparison: those in which nothing trains are beaten,
     the others stand in the way of a verdict.
@@ -122,7 +130,7 @@ def decide(
         name: _estimate(arm.values, means[name], freedom, pooled) for name, arm in known.items()
     }
     comparisons = tuple(
-        _compare(known[best], arm, name, sign, freedom, pooled, margin)
+        _compare(known[best], arm, name, sign, freedom, pooled, margin, level)
         for name, arm in known.items()
         if name != best
     )
@@ -162,6 +170,13 @@ def decide(
     )
 
 
+def look_level(units: int, looks: Sequence[int]) -> float:
+    """The two-sided level at a look with `units` units an arm, of those that `looks` plans."""
+    if len(looks) == 1:
+        return LEVEL
+    return _FIRST_LOOK if units <= looks[0] else _LAST_LOOK
+
+
 def margin_of(baseline: float, *, absolute: float, share: float) -> float:
     """Margin of practical equality: the larger of an absolute one and a share of the baseline."""
     return max(absolute, share * abs(baseline))
@@ -198,6 +213,7 @@ def _compare(
     freedom: int,
     pooled: float | None,
     margin: float,
+    level: float,
 ) -> Comparison:
     lead = sign * (_mean(rival.values) - _mean(best.values))
     if pooled is None:
@@ -213,7 +229,7 @@ def _compare(
     pair_freedom = len(best.values) + len(rival.values) - 2
     variance = max(pooled, _variance([best, rival], pair_freedom) or 0.0)
     error = math.sqrt(variance * (1 / len(best.values) + 1 / len(rival.values)))
-    half = float(stdtrit(freedom, 1 - LEVEL / 2)) * error
+    half = float(stdtrit(freedom, 1 - level / 2)) * error
     low, high = lead - half, lead + half
     smallest = max(lead, margin / 2)
     needed = math.ceil(2 * variance * _POWER_FACTOR / smallest**2) if smallest else None

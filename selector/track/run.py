@@ -16,7 +16,10 @@ from selector.config.schema import RunConfig, Value
 class Stage(StrEnum):
     """Why a run is made."""
 
+    PILOT = "pilot"
+    RUNG1 = "rung1"
     EXPLORE = "explore"
+    SCREEN = "screen"
     VERDICT = "verdict"
     RERUN = "rerun"
     SINGLE = "single"

@@ -81,7 +81,8 @@ def config(optimizer: str = "adamw", *, objective: str = "causal_lm") -> RunConf
 def study(surfaces: Sequence[Surface], **changes: Any) -> Study:
     """A study of one arm a surface; `changes` are fields of Study, or of its budget."""
     budget = {"name": "small", "trials": 8, "replicates": 4, "verdict_seeds": 2, "tokens": TOKENS}
-    budget |= {key: changes.pop(key) for key in list(changes) if key in budget and key != "name"}
+    known = set(Budget.__dataclass_fields__) - {"name"}
+    budget |= {key: changes.pop(key) for key in list(changes) if key in known}
     objective = changes.pop("objective", "causal_lm")
     arms = tuple(_arm(surface, objective) for surface in surfaces)
     fields: dict[str, Any] = {
@@ -224,6 +225,7 @@ def _arm(surface: Surface, objective: str) -> Arm:
         compared=surface.compared or {"optimizer": optimizer},
         config=config(optimizer, objective=objective),
         space=Space(dimensions=dimensions),
+        tokens=TOKENS,
     )
 
 
