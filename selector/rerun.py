@@ -12,8 +12,9 @@ from selector.config.schema import Data, RunConfig
 from selector.config.single import Single, compose_single
 from selector.errors import ConfigError, RunFailed, StudyError
 from selector.launch.single import new_folder, run_one
+from selector.space.length import run_tokens
 from selector.study.answer import answer, first_run
-from selector.study.conduct import DATA_FOLDER
+from selector.study.conduct import DATA_FOLDER, training_tokens
 from selector.study.stored import StoredStudy
 from selector.track.record import Record, StoredRun
 from selector.track.run import Outcome, Result, Run, Stage, Trial
@@ -81,7 +82,7 @@ def rerun(
         config=config,
         stage=Stage.RERUN,
         seed=asked.seed,
-        tokens=asked.tokens,
+        tokens=_tokens(asked, config, runs),
         data_folder=runs / DATA_FOLDER,
     )
     tags = {"origin": first.run.key, "origin_fingerprint": trial.fingerprint}
@@ -126,7 +127,7 @@ def train(
         config=config,
         stage=Stage.SINGLE,
         seed=single.seed,
-        tokens=single.tokens,
+        tokens=_tokens(single, config, runs),
         data_folder=runs / DATA_FOLDER,
     )
     tags = {f"origin.{key}": str(value) for key, value in single.origin.items()}
@@ -157,6 +158,11 @@ def prepared(config: RunConfig, runs: Path) -> RunConfig:
         return config
     data = prepare(config.data, runs / DATA_FOLDER, context=config.batch.context)
     return replace(config, data=data)
+
+
+def _tokens(single: Single, config: RunConfig, runs: Path) -> int:
+    """The length of a single run, once its data is prepared."""
+    return run_tokens(single.length, config, training_tokens(config, runs / DATA_FOLDER))
 
 
 def refuse_failure(result: Result) -> None:
