@@ -76,13 +76,14 @@ def rerun(
     before, now = first.run.config.data, config.data
     if before.fingerprint != now.fingerprint and _same_source(before, now):
         on_notice(data_changed(before.fingerprint, now))
+    tokens = _tokens(asked, config, runs)
     number = new_folder(stored.folder / "reruns").name
     run = Run(
         key=f"reruns/{number}",
         config=config,
         stage=Stage.RERUN,
         seed=asked.seed,
-        tokens=_tokens(asked, config, runs),
+        tokens=tokens,
         data_folder=runs / DATA_FOLDER,
     )
     tags = {"origin": first.run.key, "origin_fingerprint": trial.fingerprint}
@@ -121,13 +122,14 @@ def train(
     stored_data = known.fingerprint not in ("", config.data.fingerprint)
     if stored_data and known == replace(config.data, fingerprint=known.fingerprint):
         on_notice(data_changed(known.fingerprint, config.data))
+    tokens = _tokens(single, config, runs)
     folder = new_folder(runs / "_single")
     run = Run(
         key=folder.name,
         config=config,
         stage=Stage.SINGLE,
         seed=single.seed,
-        tokens=_tokens(single, config, runs),
+        tokens=tokens,
         data_folder=runs / DATA_FOLDER,
     )
     tags = {f"origin.{key}": str(value) for key, value in single.origin.items()}

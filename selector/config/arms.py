@@ -70,6 +70,11 @@ def arm_name(compared: Mapping[str, Any]) -> str:
         else:
             leaf = key.rpartition(".")[2]
             label = key if leaves.count(leaf) > 1 else leaf
-            text = str(value).lower() if isinstance(value, bool) else str(value)
-            words.append(f"{label}={text}")
+            words.append(f"{label}={_text(value)}")
     return ", ".join(words) or "baseline"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float) and value >= 1e6 and float(f"{value:g}") == value:
+        return f"{value:g}".replace("e+", "e")
+    return str(value).lower() if isinstance(value, bool) else str(value)

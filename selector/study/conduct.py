@@ -6,6 +6,7 @@ from collections.abc import Callable, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from selector.config.command_line import LENGTHS
 from selector.config.decode import Mistakes
 from selector.config.locations import studies_folder, study_file, study_names
 from selector.config.schema import GROUPS, RunConfig
@@ -155,7 +156,7 @@ def _asked(study: str, overrides: list[str], runs: Path) -> tuple[list[str], Pat
     """Study file or name, then overrides, and the folder below which relative paths lie.
 
     The name of what is stored goes on with it as it was asked then; overrides of a whole group
-    replace what was given for its keys.
+    replace what was given for its keys, and a length replaces one in other words.
     """
     keys = {text.partition("=")[0] for text in overrides}
     groups = keys & set(GROUPS)
@@ -165,8 +166,11 @@ def _asked(study: str, overrides: list[str], runs: Path) -> tuple[list[str], Pat
         shipped = path.is_relative_to(studies_folder())
         return [study if shipped else str(path), *overrides], Path.cwd()
     file, *own = before.asked
+    replaced = keys | (set(LENGTHS) if keys & set(LENGTHS) else set())
     given = [(text.partition("=")[0], text) for text in own]
-    kept = [text for key, text in given if key not in keys and key.partition(".")[0] not in groups]
+    kept = [
+        text for key, text in given if key not in replaced and key.partition(".")[0] not in groups
+    ]
     return [file, *kept, *overrides], Path(before.asked_in)
 
 
