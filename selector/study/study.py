@@ -72,15 +72,25 @@ class Study:
         return self.direction == "minimize"
 
     @property
-    def sub_searches(self) -> int:
-        """Independent searches in each arm: one where a search has no randomness."""
+    def looks(self) -> tuple[int, ...]:
+        """Sub-searches in each arm at each look; one where a search has no randomness."""
         searched = any(arm.space.dimensions for arm in self.arms)
-        return self.budget.replicates if searched and self.sampler.name != "grid" else 1
+        return self.budget.looks if searched and self.sampler.name != "grid" else (1,)
+
+    @property
+    def sub_searches(self) -> int:
+        """Independent searches in each arm at the first look."""
+        return self.looks[0]
 
     @property
     def verdict_seeds(self) -> int:
         """Fresh seeds for each finalist; the budget's verdict runs are kept with one sub-search."""
         return self.budget.verdict_seeds * self.budget.replicates // self.sub_searches
+
+    @property
+    def screens(self) -> bool:
+        """Whether the best trials of a sub-search are trained on a screening seed."""
+        return self.budget.screen > 1 and any(arm.space.dimensions for arm in self.arms)
 
     def trials_in(self, arm: Arm) -> int:
         """Trials in each sub-search of `arm`: the budget's, the grid's, or one to tune nothing."""
