@@ -19,9 +19,9 @@ from selector.config.schema import RunConfig, Scalar
 from selector.errors import ConfigError
 from selector.space.space import assign
 from selector.study.answer import answer
-from selector.study.constraints import known_violation, violation
+from selector.study.constraints import known_violation, missing
 from selector.study.extension import DECISION, next_extension, space_at
-from selector.study.samplers import Past, ask_seed, make_sampler
+from selector.study.sampler import Past, ask_seed, make_sampler
 from selector.study.searches import LOOK, ArmSearch, Searches
 from selector.study.study import Study
 from selector.study.sub_search import SubSearch
@@ -39,6 +39,7 @@ TRIED_AGAIN = (Outcome.CRASHED, Outcome.LOST)
 #: Sampler of the trials in the new part of an extended range: nothing is known of it.
 _NEW_PART = "random"
 FINALIST = "finalist"
+LIMIT = "limit"
 
 
 class Agenda:
@@ -101,28 +102,43 @@ class Agenda:
         self._note_finalist(trial)
         return result
 
+    def stop(self, limit: str) -> None:
+        """Store that the study ends unfinished, and at which limit."""
+        self._store(LIMIT, {"limit": limit, "finished": self.searches.finished})
+
     def _result(self, run: Run, trial: Trial, ended: Ended) -> Result:
         metrics: dict[str, float] = {}
         for row in self.record.curve(run.key):
             metrics |= row
         metrics.pop("step", None)
-        value = metrics.get(self.study.metric) if ended.outcome is Outcome.COMPLETE else None
         result = Result(
             outcome=ended.outcome,
-            value=value,
+            value=metrics.get(self.study.metric) if ended.outcome is Outcome.COMPLETE else None,
             metrics=metrics,
             steps=ended.steps,
             seconds=ended.seconds,
             error=ended.error,
             facts={**ended.facts, "ended": _now()},
         )
+        if text := self._lacks(run, result):
+            result = replace(result, outcome=Outcome.CRASHED, value=None, error=text)
         search = self.searches.search_of(trial)
         if search is None or run.stage not in (Stage.EXPLORE, Stage.RUNG1):
             return result
         known = list((search.short if run.stage == Stage.RUNG1 else search.values).values())
-        over = violation(self.study.constraints, result)[0]
+        over = self.searches.violation(run, result)
         minimize = self.study.minimize
-        return replace(result, told=told(ended.outcome, value, known, over, minimize=minimize))
+        what = told(result.outcome, result.value, known, over, minimize=minimize)
+        return replace(result, told=what)
+
+    def _lacks(self, run: Run, result: Result) -> str:
+        """What a run that completed did not report, so that it did not do its job: it crashed."""
+        if result.outcome is not Outcome.COMPLETE:
+            return ""
+        if result.value is None:
+            seen = ", ".join(sorted(result.metrics)) or "nothing"
+            return f"metric: {self.study.metric!r} was never reported; reported: {seen}"
+        return missing(self.study.constraints, result, run)
 
     # What to run
 
@@ -139,7 +155,7 @@ class Agenda:
         if search.asked >= search.total:
             return False
         # A sampler that learns must see results before it proposes most of its points.
-        free = not self._sampler.learns
+        free = self._sampler.independent(search.asked, search.total)
         return free or search.running < max(1, search.total // 4)
 
     def _new_trial(self, search: SubSearch) -> tuple[Run, Trial]:
@@ -177,16 +193,18 @@ class Agenda:
                 past,
                 ask_seed(*place, index, attempt),
                 study.minimize,
+                total=total,
+                search_seed=ask_seed(*place, first),
             )
             try:
                 config = assign(arm.config, values)
+                tokens = study.tokens_of(arm, config)
+                beyond, text = known_violation(study.constraints, config, tokens)
+                if beyond <= 0:
+                    return values, config
+                refused = ConfigError(f"{arm.name}: {text}")
             except ConfigError as error:
                 refused = error
-                continue
-            if text := known_violation(study.constraints, config, study.tokens_of(arm, config)):
-                refused = ConfigError(f"{arm.name}: {text}")
-                continue
-            return values, config
         assert refused is not None
         raise refused
 

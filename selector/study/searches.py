@@ -8,7 +8,7 @@ from typing import Any
 
 from selector.errors import StudyError
 from selector.space.space import Space
-from selector.study.constraints import violation
+from selector.study.constraints import HOLDS, violation
 from selector.study.extension import Extension, extensions_of, widen
 from selector.study.study import Arm, Study
 from selector.study.sub_search import SubSearch
@@ -116,10 +116,11 @@ class Searches:
             return None
         return arm.sub_searches[trial.sub_search]
 
-    def feasible(self, result: Result) -> bool:
-        """Whether a run completed, with a value, within the study's constraints."""
-        complete = result.outcome is Outcome.COMPLETE and result.value is not None
-        return complete and violation(self.study.constraints, result)[0] <= 0
+    def violation(self, run: Run, result: Result) -> float:
+        """By how much a run that completed breaks the constraints; at most 0: by nothing."""
+        if result.outcome is not Outcome.COMPLETE or not self.study.constraints:
+            return HOLDS
+        return violation(self.study.constraints, result, run)[0]
 
     def note(self, trial: Trial, run: Run, result: Result) -> None:
         """Take a result."""
@@ -130,7 +131,8 @@ class Searches:
         else:
             arm.failures[result.outcome.value] += 1
         if search is not None:
-            search.note(trial, run, result, feasible=self.feasible(result))
+            feasible = self.violation(run, result) <= 0
+            search.note(trial, run, result, feasible=feasible)
 
     @property
     def total(self) -> int:
@@ -168,7 +170,7 @@ class Searches:
 
     def _read(self) -> Iterator[tuple[Run, Trial]]:
         """Take over what the record holds; yields first runs of trials that are not over."""
-        for trial in sorted(self.record.trials.values(), key=lambda trial: trial.number):
+        for _, trial in sorted(self.record.trials.items()):
             search = self.search_of(trial)
             if search is None:
                 continue

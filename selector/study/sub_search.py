@@ -2,7 +2,7 @@
 
 A pure function of the results noted in it, so that a controller, a report and a simulation agree:
 
-    first runs of all trials → (rungs: the promoted at full length) → screening → the finalist → verdict
+    first runs of all trials → (rungs: the promoted, longer) → screening → verdict of the finalist
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, TypeVar
 
-from selector.study.samplers import Past
+from selector.study.sampler import Past
 from selector.study.study import Arm, Study
 from selector.track.run import Outcome, Result, Run, Stage, Told, Trial
 

@@ -6,7 +6,7 @@ import pytest
 
 from selector.config.schema import Technique
 from selector.errors import ConfigError
-from selector.study.samplers import SAMPLERS, ask_seed, make_sampler
+from selector.study.sampler import SAMPLERS, ask_seed, make_sampler
 from tests.contracts.sampler import SamplerContract
 
 
