@@ -10,6 +10,7 @@ from selector.errors import ConfigError
 from selector.study.sampler.base import Past, Sampler, ask_seed
 from selector.study.sampler.grid import GridSampler
 from selector.study.sampler.optuna import OptunaSampler
+from selector.study.sampler.quasi_random import QuasiRandomSampler
 from selector.study.sampler.random import RandomSampler
 
 __all__ = ["SAMPLERS", "Past", "Sampler", "ask_seed", "make_sampler"]
@@ -18,6 +19,7 @@ __all__ = ["SAMPLERS", "Past", "Sampler", "ask_seed", "make_sampler"]
 SAMPLERS: dict[str, Callable[[Technique], Sampler]] = {
     "random": lambda technique: RandomSampler(),
     "grid": lambda technique: GridSampler(),
+    "qmc": lambda technique: QuasiRandomSampler(),
     "tpe": lambda technique: OptunaSampler(int(technique["startup_trials"])),
 }
 

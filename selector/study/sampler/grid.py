@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import cache
 
 from selector.config.schema import Scalar
 from selector.space.space import Space
@@ -26,6 +27,11 @@ class GridSampler(Sampler):
     ) -> dict[str, Scalar]:
         """A grid point, each once; shuffled, so that a budget below the grid spreads over it."""
         points = space.grid()
-        order = list(range(len(points)))
-        random.Random(len(points)).shuffle(order)
-        return points[order[index]]
+        return points[_order(len(points))[index]]
+
+
+@cache
+def _order(count: int) -> list[int]:
+    order = list(range(count))
+    random.Random(count).shuffle(order)
+    return order

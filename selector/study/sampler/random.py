@@ -26,4 +26,4 @@ class RandomSampler(Sampler):
     ) -> dict[str, Scalar]:
         """A point that depends on the seed alone."""
         generator = random.Random(seed)
-        return {key: item.at(generator.random()) for key, item in space.dimensions.items()}
+        return space.at([generator.random() for _ in space.dimensions])
