@@ -21,7 +21,7 @@ from selector.space.space import assign
 from selector.study.answer import answer
 from selector.study.constraints import known_violation, missing
 from selector.study.extension import DECISION, next_extension, space_at
-from selector.study.sampler import Past, ask_seed, make_sampler
+from selector.study.sampler import SAMPLERS, Past, ask_seed, make_sampler
 from selector.study.searches import LOOK, ArmSearch, Searches
 from selector.study.study import Study
 from selector.study.sub_search import SubSearch
@@ -37,7 +37,7 @@ DRAWS = 200
 #: Outcomes that a later `selector run` tries again: code was mended, the machine is back.
 TRIED_AGAIN = (Outcome.CRASHED, Outcome.LOST)
 #: Sampler of the trials in the new part of an extended range: nothing is known of it.
-_NEW_PART = "random"
+_NEW_PART = "qmc"
 FINALIST = "finalist"
 LIMIT = "limit"
 
@@ -180,7 +180,7 @@ class Agenda:
         space, extension = space_at(arm, extensions, search.number, index)
         sampler, past, first, total = self._sampler, search.past, 0, search.total
         if extension is not None:
-            sampler, past = make_sampler(replace(study.sampler, name=_NEW_PART, values={})), []
+            sampler, past = SAMPLERS[_NEW_PART](study.sampler), []
             first, total = extension.first, extension.trials
         elif sampler.learns and (known := self._prior.get(arm.name)):
             past = [*known, *past]

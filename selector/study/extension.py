@@ -60,10 +60,8 @@ def new_part(space: Space, extension: Extension) -> Space:
     """`space`, before the extension, with only what it adds in place of the extended range."""
     item = space.dimensions[extension.key]
     assert isinstance(item, Interval)
-    low, high = (
-        (extension.low, item.low) if extension.side == "low" else (item.high, extension.high)
-    )
-    added = replace(item, low=low, high=high)
+    added = item.beyond(extension.side, extension.key)
+    assert added is not None
     return replace(space, dimensions={**space.dimensions, extension.key: added})
 
 
@@ -102,7 +100,7 @@ def next_extension(
         return None
     for key, side in shared_edges(edges):
         item = space.dimensions[key]
-        wider = item.widened(key, side) if isinstance(item, Interval) else None
+        wider = item.widened(side, key) if isinstance(item, Interval) else None
         if wider is not None:
             return Extension(
                 arm=arm.name,

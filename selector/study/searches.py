@@ -21,8 +21,9 @@ LOOK = "look"
 class ArmSearch:
     """The sub-searches of one arm, and the ranges that were extended for it."""
 
-    def __init__(self, study: Study, arm: Arm, extensions: list[Extension]) -> None:
-        self.study, self.arm, self.extensions = study, arm, extensions
+    def __init__(self, study: Study, arm: Arm) -> None:
+        self.study, self.arm = study, arm
+        self.extensions: list[Extension] = []
         self.sub_searches: list[SubSearch] = []
         self.failures: Counter[str] = Counter()
         """Runs that ended without a value, by outcome."""
@@ -81,21 +82,31 @@ class Searches:
 
     def __init__(self, study: Study, record: Record, again: Collection[Outcome] = ()) -> None:
         self.study, self.record, self._again = study, record, again
-        decisions = record.decisions()
-        self.arms = {
-            arm.name: ArmSearch(study, arm, extensions_of(decisions, arm.name))
-            for arm in study.arms
-        }
+        self.arms = {arm.name: ArmSearch(study, arm) for arm in study.arms}
         self.units = 0
+        self.settled = False
+        """Whether the last look at the evidence asked for no further sub-searches."""
         self.device_seconds = 0.0
         """Of all runs together."""
-        looks = [item for item in decisions if item["decision"] == LOOK]
-        self.grow(max([study.looks[0], *(item["goes_on"] for item in looks)]))
-        last = looks[-1] if looks else {}
-        self.settled = (last.get("goes_on"), last.get("planned")) == (self.units, study.looks[-1])
-        """Whether the last look at the evidence asked for no further sub-searches."""
+        try:
+            self._take_decisions()
+        except (KeyError, TypeError, ValueError) as error:
+            path = record.store.path("decisions.jsonl") or "decisions.jsonl"
+            raise StudyError(f"{path}: is damaged: {error!r}") from error
         self.unfinished = list(self._read())
         """First runs of stored trials that are not over."""
+
+    def _take_decisions(self) -> None:
+        """Take over the ranges that were extended, and the sub-searches that were added."""
+        decisions = self.record.decisions()
+        for arm in self.arms.values():
+            arm.extensions = extensions_of(decisions, arm.name)
+        looks = [item for item in decisions if item["decision"] == LOOK]
+        self.grow(max([self.study.looks[0], *(int(item["goes_on"]) for item in looks)]))
+        if looks:
+            last = looks[-1]
+            stays = last["units"] == last["goes_on"] == self.units
+            self.settled = stays and last["planned"] == self.study.looks[-1]
 
     def grow(self, units: int) -> None:
         """Have `units` sub-searches in each arm."""
@@ -183,13 +194,13 @@ class Searches:
             search.add(trial)
         waiting = {trial.number: trial for trial in self.record.trials.values()}
         for stored in self.record.runs():
-            trial, result = stored.trial, stored.result
-            if trial is None or result is None or result.outcome in self._again:
+            owner, result = stored.trial, stored.result
+            if owner is None or result is None or result.outcome in self._again:
                 continue
-            search = self.search_of(trial)
-            self.note(trial, stored.run, result)
+            search = self.search_of(owner)
+            self.note(owner, stored.run, result)
             if search is not None and stored.run.stage == search.first_stage:
-                del waiting[trial.number]
+                del waiting[owner.number]
         for _, trial in sorted(waiting.items()):
             search = self.search_of(trial)
             if search is not None:

@@ -45,7 +45,7 @@ class TestTpe(SamplerContract):
 
 
 def test_unknown_samplers_are_refused():
-    with pytest.raises(ConfigError, match="unknown sampler 'nope'; known: random, grid, tpe"):
+    with pytest.raises(ConfigError, match="unknown sampler 'nope'; known: random, grid, qmc, tpe"):
         make_sampler(Technique(name="nope"))
 
 
