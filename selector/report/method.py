@@ -1,4 +1,4 @@
-"""How the study came to its answer: looks, extended ranges, screening, rungs, limits; in sentences."""
+"""How a study came to its answer, in sentences: looks, extensions, screening, rungs, limits."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _sentences(stored: StoredStudy, answer: Answer) -> Iterator[str]:
             yield (
                 f"{item.arm}: its best settings lay at the {item.side} end of the range of"
                 f" {item.key}, so the range was extended to {setting(item.low)} to"
-                f" {setting(item.high)}, with {item.trials} more trials a sub-search in the new part."
+                f" {setting(item.high)}; each sub-search tried {item.trials} more there."
             )
     if study.screens:
         yield (
@@ -93,9 +93,9 @@ def _sentences(stored: StoredStudy, answer: Answer) -> Iterator[str]:
         )
     if study.rungs:
         yield from _rung_sentences(stored, searches)
-    for item in _decided(stored, LIMIT)[-1:]:
+    for limit in _decided(stored, LIMIT)[-1:]:
         if not answer.complete:
-            yield f"It stopped at its limit {item['limit']}; with a larger one it goes on."
+            yield f"It stopped at its limit {limit['limit']}; with a larger one it goes on."
 
 
 def _rung_sentences(stored: StoredStudy, searches: Searches) -> Iterator[str]:
