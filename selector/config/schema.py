@@ -283,10 +283,9 @@ class Budget:
     """Instead of `tokens`: floating-point operations of a run of the first arm, by formula; 0:
     `tokens` counts."""
     hours: float = 0.0
-    """Wall-clock time after which no more runs are started, in this and all earlier commands
-    together; 0: no limit."""
+    """Wall-clock time of one command after which no more runs are started; 0: no limit."""
     device_hours: float = 0.0
-    """Time of all runs together after which no more are started; 0: no limit."""
+    """Time of all runs of a study together after which no more are started; 0: no limit."""
 
     def __post_init__(self) -> None:
         """Refuse counts below one, and two lengths at once."""

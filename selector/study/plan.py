@@ -15,10 +15,10 @@ from selector.config.schema import PARTS, Value
 from selector.launch.cores import available_cores
 from selector.space.cost import flops_per_token, parameters
 from selector.space.dimension import Interval
-from selector.study.agenda import Agenda
-from selector.study.rungs import promotions
+from selector.study.searches import Searches
 from selector.study.stored import StoredStudy, find_study
 from selector.study.study import Arm, Study, question_changes
+from selector.study.sub_search import REDUCTION
 from selector.study.verdict import LEVEL, look_level
 from selector.track.run import Outcome, Stage
 
@@ -138,7 +138,9 @@ def _arm_plan(study: Study, arm: Arm) -> ArmPlan:
 
 def _runs(study: Study, trials: int) -> dict[str, int]:
     """Stage -> runs of one sub-search with so many trials."""
-    full = promotions(trials) if study.rungs else trials
+    full = trials
+    if study.rungs:  # as SubSearch.promoted
+        full = min(trials, max(2, math.ceil(trials / REDUCTION)))
     found = {
         Stage.RUNG1: trials if study.rungs else 0,
         Stage.EXPLORE: full,
@@ -194,6 +196,8 @@ def _estimated_seconds(
     seconds = sum(arm.tokens * known.get(arm.name, other) for arm in arms)
     workers = 1 if study.launcher.name == "inline" else study.launcher.workers
     width = workers if isinstance(workers, int) else available_cores()
-    total = sum(sum(arm.runs.values()) for arm in arms)
-    over = Agenda(stored.study, stored.record, again=()).finished if stored else 0
-    return seconds * max(0, total - over) / total / width
+    left = total = sum(sum(arm.runs.values()) for arm in arms)
+    if stored:
+        searches = Searches(study, stored.record)
+        left = searches.total - searches.finished
+    return seconds * left / total / width

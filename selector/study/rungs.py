@@ -10,7 +10,6 @@ cannot be; that a rung is short is only a note there, for whoever knows the nois
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from selector.config.command_line import LENGTHS
@@ -21,13 +20,6 @@ from selector.study.study import RUNG_SHARE, Arm
 _MISLEADING = ("batch", "model", "regularization", "data")
 #: Steps that a rung has at least: shorter ones rank by warmup and luck.
 LEAST_STEPS = 500
-#: With rungs, one of so many trials is trained at full length.
-REDUCTION = 3
-
-
-def promotions(trials: int) -> int:
-    """Of the trials of a sub-search with rungs, those trained at full length: at most so many."""
-    return min(trials, max(2, math.ceil(trials / REDUCTION)))
 
 
 def rungs_or_reason(asked: str, arms: Sequence[Arm]) -> tuple[bool, str]:

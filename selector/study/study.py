@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 from selector.config.decode import Mistakes, dataclass_from, run_config, technique
@@ -15,6 +16,7 @@ from selector.space.cost import flops_per_token
 from selector.space.dimension import Dimension, dimension, range_mapping
 from selector.space.length import whole_steps
 from selector.space.space import Space
+from selector.study.constraints import Constraint, parse_constraints
 
 #: With rungs, trials are first trained on one of so many parts of their tokens.
 RUNG_SHARE = 3
@@ -85,6 +87,14 @@ class Study:
         """Whether smaller values of the metric are better."""
         return self.direction == "minimize"
 
+    @cached_property
+    def constraints(self) -> tuple[Constraint, ...]:
+        """What `subject_to` asks for."""
+        mistakes = Mistakes()
+        found = parse_constraints(self.subject_to, mistakes)
+        mistakes.raise_if_any()
+        return found
+
     @property
     def looks(self) -> tuple[int, ...]:
         """Sub-searches in each arm at each look; one where a search has no randomness."""
@@ -141,7 +151,8 @@ class Study:
 
     def to_mapping(self) -> dict[str, Any]:
         """The plain form that study.yaml holds."""
-        mapping: dict[str, Any] = plain({k: v for k, v in vars(self).items() if k != "arms"})
+        own = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "arms"}
+        mapping: dict[str, Any] = plain(own)
         mapping["arms"] = [
             {
                 "name": arm.name,

@@ -8,7 +8,7 @@ from selector.config.locations import study_file
 from selector.config.study import compose_study
 from selector.errors import ConfigError
 from selector.study.arms import resolve
-from selector.study.rungs import promotions, rungs_or_reason
+from selector.study.rungs import rungs_or_reason
 
 LONG = "budget.tokens=4e6"  # a third has 1302 steps of 1024 tokens
 
@@ -64,7 +64,3 @@ def test_short_rungs_are_off_unless_asked_for():
 def test_arms_of_unknown_length_are_not_judged_by_it():
     study = resolved("budget.epochs=3")
     assert rungs_or_reason("auto", study.arms) == (True, "")
-
-
-def test_promotions():
-    assert [promotions(trials) for trials in (1, 2, 3, 8, 16)] == [1, 2, 2, 3, 6]
