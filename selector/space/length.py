@@ -10,6 +10,9 @@ from selector.config.schema import RunConfig
 from selector.errors import ConfigError
 from selector.space.cost import flops_per_token
 
+#: A longer run is a slip of the pen.
+_MOST = 1e18
+
 
 def tokens_asked(length: tuple[str, float], config: RunConfig, training_tokens: int) -> float:
     """Training tokens that `length` means at `config`, whose training part has so many tokens."""
@@ -53,6 +56,8 @@ def run_tokens(
         raise ConfigError(
             f"budget.{unit}: expected at least one step ({step} tokens), got {amount}{meaning}"
         )
+    if tokens > _MOST:
+        raise ConfigError(f"budget.{unit}: expected at most {_MOST:.0e} tokens, got {amount}")
     return int(amount) if as_given else whole_steps(tokens, config)
 
 

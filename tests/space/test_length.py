@@ -49,7 +49,9 @@ def test_whole_steps_are_at_least_one():
     [
         (("tokens", 5), f"budget.tokens: expected at least one step ({STEP} tokens), got 5"),
         (("epochs", 0.001), "budget.epochs: expected at least one step"),
-        (("flops", 10.0), "got 10.0, which gives 1"),
+        (("flops", 10.0), "got 10.0, which gives"),
+        (("epochs", 1e308), "expected at most 1e+18 tokens, got 1e+308"),
+        (("tokens", 10**30), "expected at most 1e+18 tokens"),
     ],
 )
 def test_less_than_a_step_is_refused(length, expected):
