@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from selector.config.decode import Mistakes
 from selector.config.parts import check_length
 from selector.config.study import ComposedStudy
 from selector.space.space import Space
+from selector.study.branching import branch_notes
 from selector.study.spaces import LR, check_grid, check_used, open_space, uses_optimizer
 from selector.study.study import Arm, Study
 
@@ -46,7 +49,7 @@ def resolve(composed: ComposedStudy, stored: Study | None = None) -> Study:
         for arm, space in zip(composed.arms, spaces, strict=True)
     )
     question = composed.question
-    return Study(
+    study = Study(
         name=question.name,
         question=question.question,
         metric=arms[0].config.objective.metric,
@@ -65,6 +68,7 @@ def resolve(composed: ComposedStudy, stored: Study | None = None) -> Study:
         then=question.then,
         notes=(*composed.notes, *_notes(composed, arms)),
     )
+    return replace(study, notes=(*study.notes, *branch_notes(study)))
 
 
 def _notes(composed: ComposedStudy, arms: tuple[Arm, ...]) -> list[str]:

@@ -180,6 +180,8 @@ def question_changes(stored: Study, asked: Study) -> list[str]:
             changes.append(f"{key}: stored {old}, now {new}")
     if stored.budget.tokens != asked.budget.tokens:
         changes.append(f"budget.tokens: stored {stored.budget.tokens}, now {asked.budget.tokens}")
+    if stored.budget.branch != asked.budget.branch:  # a rung would warm up for another time
+        changes.append(f"budget.branch: stored {stored.budget.branch}, now {asked.budget.branch}")
     for key in ("trials", "replicates", "verdict_seeds"):
         was, now = getattr(stored.budget, key), getattr(asked.budget, key)
         if now < was:

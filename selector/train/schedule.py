@@ -79,12 +79,10 @@ def factors(schedule: Technique, steps: int) -> list[float]:
 def warmed_like(schedule: Technique, steps: int, longer: int) -> Technique:
     """The schedule with which a run of `steps` steps warms up like one of `longer` steps.
 
-    The share `warmup` is of each run's own length; here it becomes the longer one's steps.
-
-    Raises:
-        ValueError: the warmup of the longer run is longer than the shorter run.
+    The share `warmup` is of each run's own length; here it becomes the longer one's steps, or the
+    whole of the shorter run where that is less.
     """
-    warmup = _warmed(longer, schedule.values) / steps
+    warmup = min(1.0, _warmed(longer, schedule.values) / steps)
     return replace(schedule, values={**schedule.values, "warmup": warmup})
 
 
