@@ -39,6 +39,8 @@ class Snapshot:
     """Training losses of the steps made, [step]."""
     norms: Sequence[float]
     """Gradient norms before clipping, [step]."""
+    seconds: float
+    """Time spent training and evaluating up to here."""
 
 
 def save(folder: Path, weights: Mapping[str, Tensor], step: int) -> None:
@@ -63,7 +65,12 @@ def save_trunk(folder: Path, snapshot: Snapshot) -> None:
     state = snapshot.state
     curves = {_LOSSES: snapshot.losses, _NORMS: snapshot.norms}
     rows = {name: torch.tensor(row, dtype=torch.float64) for name, row in curves.items()}
-    facts = {"step": state.step, "seed": state.seed, "config": snapshot.config}
+    facts = {
+        "step": state.step,
+        "seed": state.seed,
+        "config": snapshot.config,
+        "seconds": snapshot.seconds,
+    }
     _save(trunk_folder(folder) / STATE, {**state.tensors, **rows}, facts)
 
 
@@ -77,7 +84,13 @@ def load_trunk(folder: Path) -> Snapshot:
     tensors, manifest = _load(trunk_folder(folder) / STATE)
     losses, norms = tensors.pop(_LOSSES).tolist(), tensors.pop(_NORMS).tolist()
     state = State(seed=int(manifest["seed"]), step=int(manifest["step"]), tensors=tensors)
-    return Snapshot(config=str(manifest["config"]), state=state, losses=losses, norms=norms)
+    return Snapshot(
+        config=str(manifest["config"]),
+        state=state,
+        losses=losses,
+        norms=norms,
+        seconds=float(manifest["seconds"]),
+    )
 
 
 def _save(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:

@@ -96,6 +96,7 @@ class Training:
         member.facts |= {
             "branched_from": os.path.relpath(folder, below) if below else str(folder),
             "steps_saved": member.step,
+            "seconds_saved": snapshot.seconds,
         }
 
     def run(self) -> None:
@@ -119,8 +120,8 @@ class Training:
         """Report and keep what is due, end the run where it is over; `wrong`: how it diverged."""
         metrics = {} if wrong or not member.due else member.metrics(self.trained)
         if member.keeps and not wrong and member.run.folder is not None:
-            state = self.bank.state(member.slot)
-            checkpoint.save_trunk(member.run.folder, member.snapshot(state))
+            state, seconds = self.bank.state(member.slot), perf_counter() - self.started
+            checkpoint.save_trunk(member.run.folder, member.snapshot(state, seconds))
         windows = None if wrong else member.windows()
         if windows is not None:
             loss = mean_loss(self.bank, member.slot, windows)

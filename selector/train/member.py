@@ -68,9 +68,15 @@ class Member:
         """Whether this was the last step."""
         return self.step == self.steps
 
-    def snapshot(self, state: State) -> Snapshot:
+    def snapshot(self, state: State, seconds: float) -> Snapshot:
         """The run as it is now, all its steps taken; `state` is that of its slot."""
-        return Snapshot(config=self._identity, state=state, losses=self._losses, norms=self._norms)
+        return Snapshot(
+            config=self._identity,
+            state=state,
+            losses=self._losses,
+            norms=self._norms,
+            seconds=seconds + self.facts.get("seconds_saved", 0.0),
+        )
 
     def resume(self, snapshot: Snapshot) -> None:
         """Go on where `snapshot` was taken.

@@ -76,7 +76,7 @@ def pair(
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 def test_a_branched_run_is_the_run_bit_for_bit(pair: Callable[..., Pair], optimizer: str) -> None:
     both = pair(optimizer=optimizer)
-    both.train(both.short)
+    _, short = both.train(both.short)
     scratch, _ = both.train(both.long)
     branched, ended = both.train(both.branched)
     assert torch.equal(both.weights(both.branched), both.weights(both.long))
@@ -87,6 +87,7 @@ def test_a_branched_run_is_the_run_bit_for_bit(pair: Callable[..., Pair], optimi
     facts = ended["branched"].facts
     assert facts["steps_saved"] == TRUNK
     assert facts["branched_from"] == "../short"
+    assert 0 < facts["seconds_saved"] < short["short"].seconds
     assert ended["branched"].steps == 120
 
 

@@ -58,8 +58,12 @@ def busy(configure: Configure, optimizer: str) -> RunConfig:
 
 def on_disk(state: State, folder: Path) -> State:
     curve = [0.5] * state.step
-    checkpoint.save_trunk(folder, Snapshot(config="c", state=state, losses=curve, norms=curve))
-    return checkpoint.load_trunk(folder).state
+    kept = Snapshot(config="c", state=state, losses=curve, norms=curve, seconds=0.25)
+    checkpoint.save_trunk(folder, kept)
+    loaded = checkpoint.load_trunk(folder)
+    assert (loaded.config, loaded.losses, loaded.norms) == ("c", curve, curve)
+    assert loaded.seconds == 0.25
+    return loaded.state
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
