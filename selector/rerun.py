@@ -105,11 +105,15 @@ def train(
     runs: Path,
     tracker: Tracker,
     *,
+    trunk_for: int = 0,
+    branch: Path | None = None,
     on_report: Watch = lambda step, metrics: None,
     on_notice: Callable[[str], None] = lambda text: None,
     interrupted: Callable[[], int] = lambda: 0,
 ) -> Rerun:
     """One run of one configuration: of a recommended.yaml, or of `conf/`, under overrides.
+
+    See `Run` for `trunk_for` and `branch`.
 
     Raises:
         InputError: every mistake in the data.
@@ -128,6 +132,8 @@ def train(
         seed=single.seed,
         tokens=single.tokens,
         data_folder=runs / DATA_FOLDER,
+        trunk_for=trunk_for,
+        branch=branch,
     )
     tags = {f"origin.{key}": str(value) for key, value in single.origin.items()}
     result = run_one(
