@@ -15,6 +15,7 @@ from selector.launch.single import new_folder, run_one
 from selector.study.answer import answer, first_run
 from selector.study.conduct import DATA_FOLDER
 from selector.study.stored import StoredStudy
+from selector.study.trunks import Trunk, check_trunk_for, continued
 from selector.track.record import Record, StoredRun
 from selector.track.run import Outcome, Result, Run, Stage, Trial
 from selector.track.store import FolderStore
@@ -106,14 +107,14 @@ def train(
     tracker: Tracker,
     *,
     trunk_for: int = 0,
-    branch: Path | None = None,
+    trunk: Trunk | None = None,
     on_report: Watch = lambda step, metrics: None,
     on_notice: Callable[[str], None] = lambda text: None,
     interrupted: Callable[[], int] = lambda: 0,
 ) -> Rerun:
     """One run of one configuration: of a recommended.yaml, or of `conf/`, under overrides.
 
-    See `Run` for `trunk_for` and `branch`.
+    With `trunk_for` it keeps its trunk for a run of that many tokens; with `trunk` it starts there.
 
     Raises:
         InputError: every mistake in the data.
@@ -124,6 +125,10 @@ def train(
     stored_data = known.fingerprint not in ("", config.data.fingerprint)
     if stored_data and known == replace(config.data, fingerprint=known.fingerprint):
         on_notice(data_changed(known.fingerprint, config.data))
+    if trunk is not None:
+        config = continued(trunk, config, single.seed, single.tokens)
+    if trunk_for:
+        check_trunk_for(config, single.tokens, trunk_for)
     folder = new_folder(runs / "_single")
     run = Run(
         key=folder.name,
@@ -133,7 +138,7 @@ def train(
         tokens=single.tokens,
         data_folder=runs / DATA_FOLDER,
         trunk_for=trunk_for,
-        branch=branch,
+        branch=trunk.folder if trunk else None,
     )
     tags = {f"origin.{key}": str(value) for key, value in single.origin.items()}
     result = run_one(

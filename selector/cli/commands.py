@@ -121,7 +121,7 @@ def train(asked: argparse.Namespace) -> int:
     from selector.config.single import compose_single
     from selector.rerun import train as single
     from selector.signals import StopSignals
-    from selector.study.trunks import check_trunk_for, continued, open_trunk
+    from selector.study.trunks import open_trunk
     from selector.track import make_tracker
 
     overrides = list(asked.overrides)
@@ -139,10 +139,6 @@ def train(asked: argparse.Namespace) -> int:
     if trunk is not None:
         stored = trunk.mapping
     composed = compose_single(stored, overrides, str(file or ""))
-    if trunk is not None:
-        composed = continued(trunk, composed)
-    if asked.trunk_for:
-        check_trunk_for(composed, int(asked.trunk_for))
     tracker = make_tracker(composed.tracker, asked.runs)
     try:
         with StopSignals() as signals, Progress(silent=asked.json) as progress:
@@ -151,7 +147,7 @@ def train(asked: argparse.Namespace) -> int:
                 asked.runs,
                 tracker,
                 trunk_for=int(asked.trunk_for),
-                branch=trunk.folder if trunk else None,
+                trunk=trunk,
                 on_report=progress.run,
                 on_notice=progress.notice,
                 interrupted=lambda: signals.number,

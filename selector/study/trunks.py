@@ -16,7 +16,6 @@ from selector.config.decode import Mistakes, run_config
 from selector.config.dotted import leaves
 from selector.config.identity import config_content, plain
 from selector.config.schema import RunConfig
-from selector.config.single import Single
 from selector.errors import ConfigError
 from selector.study.branching import branch_mistake
 from selector.track.record import from_yaml
@@ -79,22 +78,22 @@ def open_trunk(folder: Path) -> Trunk:
         raise ConfigError(f"--from: {folder} is damaged: {what}") from error
 
 
-def continued(trunk: Trunk, single: Single) -> Single:
-    """`single` with the trunk's warmup, in steps; it can start from `trunk`.
+def continued(trunk: Trunk, config: RunConfig, seed: int, tokens: int) -> RunConfig:
+    """`config` with the trunk's warmup, in steps: a run of `tokens` of it can start from `trunk`.
 
     Raises:
         ConfigError: one line for each reason why it cannot.
     """
     mistakes = Mistakes()
-    if single.seed != trunk.seed:
-        mistakes.add("seed", f"the trunk is of seed {trunk.seed}, got {single.seed}")
-    was, now = _before_the_decay(trunk.config), _before_the_decay(single.config)
+    if seed != trunk.seed:
+        mistakes.add("seed", f"the trunk is of seed {trunk.seed}, got {seed}")
+    was, now = _before_the_decay(trunk.config), _before_the_decay(config)
     for key in {**was, **now}:
         if was.get(key) != now.get(key):
             mistakes.add(key, f"the trunk has {was.get(key)}, got {now.get(key)}")
     mistakes.raise_if_any()
-    steps, longer = single.config.steps(single.tokens), trunk.config.steps(trunk.trunk_for)
-    schedule = warmed_like(single.config.schedule, steps, longer)
+    steps, longer = config.steps(tokens), trunk.config.steps(trunk.trunk_for)
+    schedule = warmed_like(config.schedule, steps, longer)
     theirs = warmed_like(trunk.config.schedule, trunk.config.steps(trunk.tokens), longer)
     made = factors(theirs, trunk.config.steps(trunk.tokens))[: trunk.step]
     if steps <= trunk.step or factors(schedule, steps)[: trunk.step] != made:
@@ -102,20 +101,20 @@ def continued(trunk: Trunk, single: Single) -> Single:
             f"budget.tokens: {steps} steps with this schedule do not begin with the {trunk.step}"
             " steps of the trunk; expected more tokens or a shorter schedule.decay"
         )
-    return replace(single, config=replace(single.config, schedule=schedule))
+    return replace(config, schedule=schedule)
 
 
-def check_trunk_for(single: Single, tokens: int) -> None:
-    """Refuse a length that no run could continue `single` to.
+def check_trunk_for(config: RunConfig, tokens: int, longer: int) -> None:
+    """Refuse a length of `longer` tokens to which no run could continue one of `tokens`.
 
     Raises:
         ConfigError: it is not longer, or shares nothing but the warmup.
     """
-    if tokens <= single.tokens:
+    if longer <= tokens:
         raise ConfigError(
-            f"--trunk-for: expected more tokens than the run's own {single.tokens}, got {tokens}"
+            f"--trunk-for: expected more tokens than the run's own {tokens}, got {longer}"
         )
-    if text := branch_mistake(single.config, single.tokens, tokens):
+    if text := branch_mistake(config, tokens, longer):
         raise ConfigError(f"--trunk-for: {text}")
 
 

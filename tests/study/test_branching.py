@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -11,8 +12,18 @@ from selector.config.study import compose_study
 from selector.space.dimension import Choices, Dimension, Interval
 from selector.space.space import Space
 from selector.study.arms import resolve
-from selector.study.branching import arm_branch_mistake, branch_mistake, branch_notes, branches
+from selector.study.branching import (
+    arm_branch_mistake,
+    branch_mistake,
+    branch_notes,
+    branched,
+    branches,
+    forget_trunks,
+)
 from selector.study.study import Study, question_changes
+from selector.track.record import Record
+from selector.track.run import Run, Stage, Trial
+from selector.track.store import FolderStore
 
 
 def study(*overrides: str, rungs: bool = True, branch: bool = True) -> Study:
@@ -31,8 +42,10 @@ def test_only_arms_with_a_stable_phase_branch() -> None:
         "warmup_stable_decay",
     ]
     notes = branch_notes(asked)
-    assert [note.partition(":")[0] for note in notes] == ["linear_to_zero", "cosine"]
-    assert all("budget.branch has no effect" in note for note in notes)
+    assert [note.partition(": has no effect in ")[2].partition(":")[0] for note in notes] == [
+        "linear_to_zero",
+        "cosine",
+    ]
     assert all("schedule=warmup_stable_decay" in note for note in notes)
 
 
@@ -40,7 +53,7 @@ def test_without_rungs_or_the_option_nothing_branches() -> None:
     asked = study(STABLE, rungs=False)
     assert not any(branches(asked, arm) for arm in asked.arms)
     (note,) = branch_notes(asked)
-    assert "budget.branch has no effect: no trial has a rung" in note
+    assert note.startswith("budget.branch: has no effect, as no trial has a rung")
     off = study(STABLE, branch=False)
     assert not any(branches(off, arm) for arm in off.arms)
     assert branch_notes(off) == []
@@ -90,6 +103,39 @@ def test_a_function_s_state_cannot_be_kept() -> None:
     objective = replace(config.objective, kind="function", function="a:b")
     text = branch_mistake(replace(config, objective=objective), 1000, 3000)
     assert "objective.kind=function" in text
+
+
+def test_a_rung_keeps_its_trunk_and_the_whole_run_starts_from_it(tmp_path: Path) -> None:
+    asked = study(STABLE)
+    record = Record(FolderStore(tmp_path))
+    arm = asked.arms[0]
+    trial = Trial(
+        number=1, arm=arm.name, sub_search=1, index=0, values={}, config=arm.config
+    )  # fmt: skip
+    record.add_trial(trial)
+
+    def run(stage: Stage, of: Study = asked) -> Run:
+        seed = of.seed_of(stage, trial.sub_search)
+        key = record.run_key(trial, stage, seed)
+        tokens = of.tokens_of(arm, trial.config, stage)
+        plain = Run(key=key, config=trial.config, stage=stage, seed=seed, tokens=tokens)
+        return branched(plain, of, record, trial)
+
+    rung = record.ask(run(Stage.RUNG1), trial)
+    assert rung.trunk_for == arm.tokens == 3 * rung.tokens + arm.tokens % 3
+    assert rung.branch is None
+    assert run(Stage.EXPLORE).branch is None, "nothing was kept yet"
+    assert rung.folder is not None
+    (rung.folder / "trunk").mkdir(parents=True)
+    (rung.folder / "trunk" / "manifest.json").write_text("{}")
+    assert run(Stage.EXPLORE).branch == rung.folder
+    assert run(Stage.EXPLORE).trunk_for == 0
+    assert run(Stage.VERDICT).branch is None
+    assert run(Stage.EXPLORE, study(STABLE, branch=False)).branch is None
+    assert Record(FolderStore(tmp_path)).run(rung.key).run.trunk_for == rung.trunk_for
+    forget_trunks(asked, record, [trial])
+    assert run(Stage.EXPLORE).branch is None
+    assert (rung.folder / "run.yaml").is_file()
 
 
 def test_branching_cannot_be_turned_on_or_off_in_a_stored_study() -> None:
