@@ -34,6 +34,7 @@ class Member:
         self._windows = evaluation_windows(
             corpus.part("validation"), context, objective.evaluation_tokens
         )
+        self._clipped = 0
         self._losses: list[float] = []
         self._norms: list[float] = []
         self._last_finite = math.nan
@@ -45,6 +46,11 @@ class Member:
     def due(self) -> bool:
         """Whether this step is reported."""
         return self.step in self._reports
+
+    @property
+    def due_next(self) -> bool:
+        """Whether the next step will be reported."""
+        return self.step + 1 in self._reports
 
     @property
     def done(self) -> bool:
@@ -64,6 +70,7 @@ class Member:
                 what = "gradient norm" if math.isfinite(loss) else "training loss"
                 return self.diverged(what, norm if math.isfinite(loss) else loss)
             self._last_finite = loss
+            self._clipped += 0 < self.config.regularization.grad_clip < norm
             self._losses.append(loss)
             self._norms.append(norm)
         return ""
@@ -76,13 +83,22 @@ class Member:
         )
 
     def metrics(self, seconds: float) -> dict[str, float]:
-        """Training metrics since the last call; `seconds` is the time trained so far."""
+        """Training metrics since the last call; `seconds` is the time trained so far.
+
+        Returns:
+            `train/loss`: mean cross-entropy of the steps, in nats per token, without label
+            smoothing and z-loss. `gradient_norm`: mean of the whole gradient's norm before
+            clipping. `clipped_share`: share of all steps so far whose gradient was longer than
+            grad_clip allows. `tokens_per_second`: of training, evaluations left out.
+            `learning_rate`: of the last step.
+        """
         values = self.config.schedule.values
         factor = SCHEDULES[self.config.schedule.name](self.step - 1, self.steps, values)
         tokens = (self.step - self._reported_at) * self.config.batch.tokens_per_step
         found = {
             "train/loss": math.fsum(self._losses) / len(self._losses),
             "gradient_norm": math.fsum(self._norms) / len(self._norms),
+            "clipped_share": self._clipped / self._taken,
             "tokens_per_second": tokens / max(seconds - self._reported_seconds, 1e-9),
             "learning_rate": self.config.optimizer["lr"] * factor,
         }
