@@ -1,4 +1,4 @@
-"""Norms of the gradient by groups of layers: where it grows or dies on its way through the model."""
+"""Norms of the gradient by groups of layers: where it grows or dies on its way through them."""
 
 from __future__ import annotations
 

@@ -112,6 +112,8 @@ class Builder:
     points: int = EVALUATIONS
     outcome: Callable[[Trial, str], Outcome | None] = lambda trial, stage: None
     """Forces the outcome of a run; None: what the surface says."""
+    change: Callable[[Result, Trial, str], Result] = lambda result, trial, stage: result
+    """What a run's result is stored as."""
 
     def __post_init__(self) -> None:
         """Store the study."""
@@ -183,32 +185,30 @@ class Builder:
                 if stage == "verdict":
                     metrics["test/loss"] = value + 0.02
             self.record.report(key, last, metrics)
-        self.record.finish(
-            key,
-            Result(
-                outcome=outcome,
-                value=None if failed else value,
-                metrics=metrics,
-                steps=last,
-                seconds=surface.seconds
-                * (0.3 if failed else 1.0)
-                * self._random.uniform(0.95, 1.05),
-                error=f"loss is not finite at step {last}" if failed else "",
-                facts={
-                    "device": "cpu",
-                    "width": 1,
-                    "threads": 1,
-                    "versions": {"selector": "0.1.0", "torch": "2.13.0", "python": "3.11.9"},
-                },
-                told=Told(state="complete", value=value, constraint=1.0 if failed else -1.0),
-            ),
+        result = Result(
+            outcome=outcome,
+            value=None if failed else value,
+            metrics=metrics,
+            steps=last,
+            seconds=surface.seconds * (0.3 if failed else 1.0) * self._random.uniform(0.95, 1.05),
+            error=f"loss is not finite at step {last}" if failed else "",
+            facts={
+                "device": "cpu",
+                "width": 1,
+                "threads": 1,
+                "versions": {"selector": "0.1.0", "torch": "2.13.0", "python": "3.11.9"},
+            },
+            told=Told(state="complete", value=value, constraint=1.0 if failed else -1.0),
         )
+        self.record.finish(key, self.change(result, trial, stage))
 
 
 def finished(*surfaces: Surface, **changes: Any) -> Builder:
     """A study whose every run is over."""
     own = {
-        key: changes.pop(key) for key in ("store", "noise", "outcome", "points") if key in changes
+        key: changes.pop(key)
+        for key in ("store", "noise", "outcome", "change", "points")
+        if key in changes
     }
     return Builder(study(surfaces, **changes), surfaces, **own).explore().verdict()
 

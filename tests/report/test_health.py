@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from selector.report.compare import arm_rows
-from selector.report.health import Finding, findings, widened
+from selector.report.health import Finding, findings
+from selector.report.health.remedy import widened
 from selector.space.dimension import Choices, Interval
 from selector.study.answer import answer
 from selector.track.run import Outcome
