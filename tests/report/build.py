@@ -63,7 +63,9 @@ def config(optimizer: str = "adamw", *, objective: str = "causal_lm") -> RunConf
     function = objective == "function"
     return RunConfig(
         model=Model(name="pico", depth=2, width=64, heads=2),
-        optimizer=Technique(name=optimizer, values={"lr": 0.003, "betas": (0.9, 0.95)}),
+        optimizer=Technique(
+            name=optimizer, values={"lr": 0.003, "weight_decay": 0.1, "betas": (0.9, 0.95)}
+        ),
         schedule=Technique(name="linear_to_zero", values={"warmup": 0.05}),
         objective=Objective(
             name="ridge" if function else "causal_lm",

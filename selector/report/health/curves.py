@@ -21,6 +21,7 @@ _SPIKE = 10.0
 _SHORTEST = 12
 # How many margins the metric must have risen from its best for the model to count as overfitted.
 _RISEN_MARGINS = 2
+_AROUND = 5  # reports of the training loss, which differ by the batch
 _TRAINING = "train/loss"
 _CLIP = "regularization.grad_clip"
 
@@ -132,7 +133,10 @@ def _best_at(evidence: Evidence, item: StoredRun, training: str, rise: float) ->
         return None
     step, lowest = min(points, key=lambda point: point[1])
     then = [value for place, value in fitted if place <= step]
-    if not then or points[-1][1] - lowest <= rise or fitted[-1][1] >= then[-1]:
+    if not then or points[-1][1] - lowest <= rise:
+        return None
+    fell = statistics.fmean(then[-_AROUND:]) > statistics.fmean(v for _, v in fitted[-_AROUND:])
+    if not fell:
         return None
     return step / points[-1][0]
 

@@ -136,8 +136,7 @@ def _judged(
             if item.trial and value_of(item) is not None:
                 own.setdefault((item.trial.number, stage), []).append(item)
     for number in sorted({finalist.trial.number for finalist in finalists}):
-        verdict = own.get((number, Stage.VERDICT))
-        yield from verdict or own.get((number, Stage.EXPLORE), ())
+        yield from own.get((number, Stage.VERDICT)) or own.get((number, Stage.EXPLORE)) or ()
 
 
 def outcome_of(item: StoredRun) -> Outcome | None:
