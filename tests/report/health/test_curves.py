@@ -59,8 +59,11 @@ def test_a_growing_gap_while_validation_rises_is_overfitting() -> None:
     (finding,) = found(reporting(finished(ADAMW), overfitted), "overfitting")
     assert "best after 48 % of the training" in finding.text
     assert finding.remedy == (
-        "selector run optimizers regularization.dropout=0.1 name=optimizers_regularized"
+        "selector run optimizers regularization.dropout=0.1 optimizer.weight_decay=0.2"
+        " name=optimizers_regularized"
     )
+    first, _ = found(reporting(finished(ADAMW, MUON), overfitted), "overfitting")
+    assert "weight_decay" not in first.remedy, "it is another quantity in another optimizer"
 
 
 def only_worse(share: float) -> dict[str, float]:
