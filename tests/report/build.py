@@ -25,7 +25,7 @@ from selector.config.schema import (
 )
 from selector.space.dimension import Dimension, Interval
 from selector.space.space import Space, assign
-from selector.study.answer import find_finalist
+from selector.study.searches import Searches
 from selector.study.stored import StoredStudy
 from selector.study.study import Arm, Margin, Study
 from selector.track.record import Record
@@ -83,7 +83,7 @@ def config(optimizer: str = "adamw", *, objective: str = "causal_lm") -> RunConf
 def study(surfaces: Sequence[Surface], **changes: Any) -> Study:
     """A study of one arm a surface; `changes` are fields of Study, or of its budget."""
     budget = {"name": "small", "trials": 8, "replicates": 4, "verdict_seeds": 2, "tokens": TOKENS}
-    known = set(Budget.__dataclass_fields__) - {"name"}
+    known = set(Budget.__dataclass_fields__) - {"name", "rungs"}
     budget |= {key: changes.pop(key) for key in list(changes) if key in known}
     objective = changes.pop("objective", "causal_lm")
     arms = tuple(_arm(surface, objective) for surface in surfaces)
@@ -147,17 +147,26 @@ class Builder:
                         config=assign(arm.config, values),
                     )
                     self.record.add_trial(trial)
-                    self.run(trial, surface, "explore", self.study.seed_of("explore", sub_search))
+                    stage = "rung1" if self.study.rungs else "explore"
+                    self.run(trial, surface, stage, self.study.seed_of(stage, sub_search))
+        if self.study.rungs:
+            searches = Searches(self.study, self.record)
+            for surface, own in zip(self.surfaces, searches.arms.values(), strict=True):
+                for search in own.sub_searches:
+                    for trial in list(search.promotions()):
+                        seed = self.study.seed_of("explore", search.number)
+                        self.run(trial, surface, "explore", seed)
         return self
 
     def verdict(self) -> Builder:
         """Verdict runs of every finalist."""
-        for surface, arm in zip(self.surfaces, self.study.arms, strict=True):
-            for sub_search in range(self.study.sub_searches):
-                finalist = find_finalist(self.study, self.record, arm.name, sub_search)
-                for place in range(self.study.verdict_seeds if finalist else 0):
-                    seed = self.study.seed_of("verdict", sub_search, place)
-                    self.run(finalist.trial, surface, "verdict", seed)  # type: ignore[union-attr]
+        searches = Searches(self.study, self.record)
+        for surface, arm in zip(self.surfaces, searches.arms.values(), strict=True):
+            for search in arm.sub_searches:
+                leader = search.leader()
+                for place in range(self.study.verdict_seeds if leader else 0):
+                    seed = self.study.seed_of("verdict", search.number, place)
+                    self.run(leader, surface, "verdict", seed)  # type: ignore[arg-type]
         return self
 
     def run(self, trial: Trial, surface: Surface, stage: str, seed: int) -> None:

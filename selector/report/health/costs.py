@@ -33,8 +33,7 @@ def too_slow(evidence: Evidence) -> Iterator[Finding]:
         each = median_of([item.result.seconds for item in found.completed if item.result])
         if each is None:
             return
-        asked = study.sub_searches * (study.trials_in(found.arm) + study.verdict_seeds)
-        left += each * max(0, asked - len(found.over))
+        left += each * sum(one.runs - one.finished for one in found.search.sub_searches)
     spent = sum(
         item.result.seconds for found in evidence.arms for item in found.over if item.result
     )

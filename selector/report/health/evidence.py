@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from selector.report.compare import ArmRow, arm_rows
 from selector.study.answer import Answer, Finalist
+from selector.study.searches import ArmSearch
 from selector.study.stored import StoredStudy
 from selector.study.study import Arm, Study
 from selector.track.record import StoredRun
@@ -36,6 +37,8 @@ class ArmEvidence:
     arm: Arm
     row: ArmRow
     finalists: tuple[Finalist, ...]
+    search: ArmSearch
+    """Where its searches stand: its space with what was extended, its sub-searches."""
     stages: Mapping[str, Sequence[StoredRun]]
     """Stage -> its runs that are over, in order of trials."""
 
@@ -48,9 +51,10 @@ class ArmEvidence:
         return self.arm.name
 
     @property
-    def explored(self) -> Sequence[StoredRun]:
-        """The explore runs that are over."""
-        return self.stages.get(Stage.EXPLORE, ())
+    def trials(self) -> Sequence[StoredRun]:
+        """The first runs of its trials that are over: short ones where there are rungs."""
+        stage = Stage.RUNG1 if self.search.study.rungs else Stage.EXPLORE
+        return self.stages.get(stage, ())
 
     @property
     def over(self) -> list[StoredRun]:
@@ -62,13 +66,14 @@ class ArmEvidence:
         """The runs of every stage that completed."""
         return [item for item in self.over if outcome_of(item) is Outcome.COMPLETE]
 
-    def by_sub_search(self, stage: str) -> dict[int, list[StoredRun]]:
-        """The completed runs of a stage, by sub-search."""
-        found: dict[int, list[StoredRun]] = {}
-        for item in self.stages.get(stage, ()):
-            if item.trial and value_of(item) is not None:
-                found.setdefault(item.trial.sub_search, []).append(item)
-        return found
+    def values(self) -> list[list[float]]:
+        """Values of the trials that completed, for each sub-search that has any."""
+        found: dict[int, list[float]] = {}
+        for item in self.trials:
+            value = value_of(item)
+            if item.trial and value is not None:
+                found.setdefault(item.trial.sub_search, []).append(value)
+        return list(found.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +125,7 @@ def gather(stored: StoredStudy, answer: Answer, rows: Sequence[ArmRow] | None = 
                 arm=arm,
                 row=by_name[arm.name],
                 finalists=finalists,
+                search=answer.searches.arms[arm.name],
                 stages=stages[arm.name],
                 judged=tuple(_judged(finalists, stages[arm.name])),
             )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from selector.report.digits import setting
 from selector.report.health.evidence import ArmEvidence, Evidence, Finding, outcome_of
 from selector.report.health.remedy import again, alone, range_text, scoped, smaller_batch
-from selector.space.dimension import Interval
+from selector.space.interval import Interval
 from selector.study.study import Study
 from selector.track.run import Outcome
 
@@ -22,17 +22,17 @@ _BATCH = "batch.micro_batch"
 def many_failures(evidence: Evidence) -> Iterator[Finding]:
     """More than a quarter of an arm's explore runs failed."""
     for found in evidence.arms:
-        kinds = Counter(map(outcome_of, found.explored))
+        kinds = Counter(map(outcome_of, found.trials))
         failed = {kind: count for kind, count in kinds.items() if kind and kind not in _NOT_COUNTED}
-        if not failed or sum(failed.values()) <= _FAILED_SHARE * found.row.trials:
+        if not failed or sum(failed.values()) <= _FAILED_SHARE * len(found.trials):
             continue
         most = max(failed, key=lambda name: failed[name])
         words = ", ".join(f"{count} {name.value}" for name, count in failed.items())
         yield Finding(
             check="many failures",
             arm=found.name,
-            text=f"{sum(failed.values())} of {found.row.trials} trials failed ({words}): fewer were"
-            " left to find the best among",
+            text=f"{sum(failed.values())} of {len(found.trials)} trials failed ({words}): fewer"
+            " were left to find the best among",
             remedy=_against(evidence.study, found, most),
         )
 
@@ -57,16 +57,16 @@ def out_of_memory(evidence: Evidence) -> Iterator[Finding]:
 def infeasible(evidence: Evidence) -> Iterator[Finding]:
     """Most of an arm's trials completed but broke a constraint of `subject_to`."""
     study = evidence.study
-    for found in evidence.arms if study.subject_to else ():
-        told = [
-            item.result.told
-            for item in found.explored
-            if item.result and item.result.outcome is Outcome.COMPLETE and item.result.told
+    for found in evidence.arms if study.constraints else ():
+        over = [
+            (item.run, item.result)
+            for item in found.trials
+            if item.result and item.result.outcome is Outcome.COMPLETE
         ]
-        broken = sum(one.constraint > 0 for one in told)
-        if broken <= _INFEASIBLE_SHARE * len(told):
+        broken = sum(evidence.answer.searches.violation(*one) > 0 for one in over)
+        if broken <= _INFEASIBLE_SHARE * len(over):
             continue
-        names = {text.split()[0] for text in study.subject_to if text.split()}
+        names = {item.name for item in study.constraints}
         remedy = ""
         if "peak_memory_gib" in names:
             remedy = _less_memory(study, found)
@@ -75,7 +75,7 @@ def infeasible(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             check="few trials are allowed",
             arm=found.name,
-            text=f"{broken} of {len(told)} trials completed but break a constraint"
+            text=f"{broken} of {len(over)} trials completed but break a constraint"
             f" ({', '.join(study.subject_to)}): fewer were left to find the best among",
             remedy=remedy,
         )
@@ -107,7 +107,7 @@ def _narrower(study: Study, found: ArmEvidence, key: str) -> str:
         return ""
     values = [
         float(run.trial.values[key])  # type: ignore[arg-type]
-        for run in found.explored
+        for run in found.trials
         if run.trial and outcome_of(run) is Outcome.COMPLETE
     ]
     highest = max(values, default=0.0)

@@ -10,7 +10,7 @@ from itertools import combinations
 from selector.report.digits import number, size
 from selector.report.health.evidence import ArmEvidence, Evidence, Finding
 from selector.report.health.remedy import again, alone, go_on, range_text
-from selector.space.dimension import Interval
+from selector.space.interval import Interval
 
 _UNEQUAL_SHARE = 0.1
 # Ranges of the shipped optimizers span 1.5 to 2.4 decades; a grid of habits, one or three.
@@ -24,15 +24,17 @@ _LOSS = re.compile(r"(^|/|_)(loss|cross_entropy|nll|perplexity)$")
 
 def unequal_budgets(evidence: Evidence) -> Iterator[Finding]:
     """Some arms tried clearly fewer settings than others."""
-    study, rows = evidence.study, [found.row for found in evidence.arms]
-    fewest = min(rows, key=lambda row: row.trials)
-    most = max(rows, key=lambda row: row.trials)
-    if most.trials - fewest.trials > _UNEQUAL_SHARE * most.trials:
+    study = evidence.study
+    fewest = min(evidence.arms, key=lambda found: len(found.trials))
+    most = max(evidence.arms, key=lambda found: len(found.trials))
+    few, many = len(fewest.trials), len(most.trials)
+    meant = sum(item.trials for item in most.search.extensions) * evidence.answer.units
+    if many - few > _UNEQUAL_SHARE * many + meant:
         yield Finding(
             check="unequal budgets",
             arm=fewest.name,
-            text=f"{fewest.trials} trials are over, and {most.trials} of {most.name}: the arm with"
-            " more had more chances",
+            text=f"{few} trials are over, and {many} of {most.name}: the arm with more had more"
+            " chances",
             remedy="" if evidence.answer.complete else go_on(study),
         )
 
@@ -77,9 +79,9 @@ def other_lengths(evidence: Evidence) -> Iterator[Finding]:
     """Runs of some arms saw fewer tokens, although the study compares at equal tokens."""
     study = evidence.study
     lengths = {
-        found.name: max(item.run.tokens for item in found.explored)
+        found.name: max(item.run.tokens for item in found.trials)
         for found in evidence.arms
-        if found.explored and found.arm.config.built_in
+        if found.trials and found.arm.config.built_in
     }
     if study.fair != "tokens" or not lengths:
         return

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from selector.report.digits import number, setting
 from selector.report.health.evidence import ArmEvidence, Evidence, Finding, median_of
 from selector.report.health.remedy import again, settings
-from selector.space.dimension import Interval
+from selector.space.interval import Interval
 
 # Measured on runs of the shipped optimizers, 2 to 12 blocks: the norm falls to .1-.3 of its start,
 # and grows above three times its start only at rates that no longer train. The spread between

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Mapping
 
@@ -11,7 +10,7 @@ from selector.config.identity import plain
 from selector.config.limits import mistake
 from selector.config.schema import Batch
 from selector.report.digits import setting
-from selector.space.dimension import Interval
+from selector.space.interval import Interval
 from selector.study.study import Arm, Study
 
 
@@ -62,21 +61,6 @@ def range_text(item: Interval, low: float, high: float) -> str:
     ends = [_rounded(end, item.integer) for end in (low, high)]
     inner = f"interval({ends[0]},{ends[1]})"
     return f"tag(log,{inner})" if item.log else inner
-
-
-def widened(key: str, item: Interval, side: str) -> str | None:
-    """The range, longer by half on one side, as an override; None where the limits end there."""
-    low, high = float(item.low), float(item.high)
-    if item.log:
-        factor = max(3.0, math.sqrt(high / low))
-        low, high = (low / factor, high) if side == "low" else (low, high * factor)
-    else:
-        half = (high - low) / 2
-        low, high = (low - half, high) if side == "low" else (low, high + half)
-    leaf = key.rpartition(".")[2]
-    if any(mistake(leaf, float(_rounded(end, item.integer))) for end in (low, high)):
-        return None
-    return range_text(item, low, high)
 
 
 def smaller_batch(batch: Batch) -> list[str]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Iterator, Sequence
 
 from selector.report.digits import number, setting
-from selector.report.health.evidence import Evidence, Finding, value_of
-from selector.report.health.remedy import again, go_on, scoped, widened
-from selector.space.dimension import Interval
-from selector.study.answer import shared_edges
-from selector.track.run import Stage
+from selector.report.health.evidence import Evidence, Finding
+from selector.report.health.remedy import again, go_on, range_text, scoped
+from selector.report.method import rung_agreement
+from selector.space.interval import Interval
+from selector.study.extension import shared_edges
 
 # Completed trials in a sub-search that make its best more than luck, by number of tuned keys: the
 # small budget's 8 serve one key, the medium one's 16 two, and a quarter may fail.
@@ -30,18 +29,19 @@ def best_at_edge(evidence: Evidence) -> Iterator[Finding]:
     """At least half of an arm's best settings lie at one end of a range."""
     study = evidence.study
     for found in evidence.arms:
-        for (key, side), count in shared_edges(found.finalists).items():
-            item = found.arm.space.dimensions[key]
-            wider = widened(key, item, side) if isinstance(item, Interval) else None
+        for (key, side), count in shared_edges([one.edges for one in found.finalists]).items():
+            item = found.search.space.dimensions[key]
+            wider = item.widened(side, key) if isinstance(item, Interval) else None
             if wider is None or not isinstance(item, Interval):
                 continue
+            text = range_text(item, wider.low, wider.high)
             low, high = (setting(float(end)) for end in (item.low, item.high))
             yield Finding(
                 check="best at an edge",
                 arm=found.name,
                 text=f"{count} of {len(found.finalists)} best settings lie at the {side} end of the"
                 f" range of {key} ({low} to {high}): the best may lie outside",
-                remedy=again(study, [*scoped(study, found.arm, key), f"{key}={wider}"], "wider"),
+                remedy=again(study, [*scoped(study, found.arm, key), f"{key}={text}"], "wider"),
             )
 
 
@@ -51,10 +51,10 @@ def too_few_trials(evidence: Evidence) -> Iterator[Finding]:
     if study.sampler.name == "grid":
         return
     for found in evidence.arms:
-        dimensions, row = len(found.arm.space.dimensions), found.row
+        dimensions, units = len(found.arm.space.dimensions), evidence.answer.units
         enough = _ENOUGH_TRIALS.get(dimensions, _ENOUGH_FOR_MORE) if dimensions else 0
-        each = row.completed / study.sub_searches
-        pending = (row.planned - row.trials) / study.sub_searches
+        each = sum(map(len, found.values())) / units
+        pending = found.search.trials - len(found.trials) / units
         if each + pending >= enough:
             continue
         trials = max(enough, study.budget.trials + math.ceil(enough - each))
@@ -74,11 +74,7 @@ def few_good_trials(evidence: Evidence) -> Iterator[Finding]:
         return
     near = _GOOD_MARGINS * evidence.margin
     for found in evidence.arms:
-        searches = [
-            [value for item in runs if (value := value_of(item)) is not None]
-            for runs in found.by_sub_search(Stage.EXPLORE).values()
-            if len(runs) >= _FEWEST_FOR_GOOD
-        ]
+        searches = [values for values in found.values() if len(values) >= _FEWEST_FOR_GOOD]
         lonely = [values for values in searches if _good(values, near, study.minimize) == 1]
         if not searches or 2 * len(lonely) <= len(searches):
             continue
@@ -112,61 +108,23 @@ def untuned_rate(evidence: Evidence) -> Iterator[Finding]:
 
 
 def rungs_mislead(evidence: Evidence) -> Iterator[Finding]:
-    """Short runs order trials otherwise than whole ones: the rank correlation is below .5.
+    """Short runs order trials otherwise than whole ones: their rank correlation is below .5.
 
-    Spearman's correlation of a trial's value on the rung with its value in the whole run, a mean
-    over sub-searches. Only promoted trials have both, which lowers it (a true .85 shows as .66, a
-    true .7 as .51: simulated with 5 of 16 promoted and one at random), so it must be below by one
-    standard error.
+    Only promoted trials have both, which lowers it (a true .85 shows as .66, a true .7 as .51:
+    simulated with 5 of 16 promoted and one at random), so it must be lower by a standard error.
     """
-    study = evidence.study
-    for found in evidence.arms:
-        rungs = {
-            item.trial.number: value
-            for item in found.stages.get(Stage.RUNG1, ())
-            if item.trial and (value := value_of(item)) is not None
-        }
-        parts: list[tuple[float, int]] = []
-        for runs in found.by_sub_search(Stage.EXPLORE).values():
-            pairs = [
-                (rungs[item.trial.number], value)
-                for item in runs
-                if item.trial
-                and item.trial.number in rungs
-                and (value := value_of(item)) is not None
-            ]
-            rank = spearman(pairs)
-            if rank is not None:
-                parts.append((rank, len(pairs)))
-        count = sum(size for _, size in parts)
-        if count < _FEWEST_PAIRS:
-            continue
-        weight = sum(size - 1 for _, size in parts)
-        mean = sum(rank * (size - 1) for rank, size in parts) / weight
-        if mean + 1 / math.sqrt(weight) >= _MISLEADING:
-            continue
+    found = rung_agreement(evidence.answer.searches) if evidence.study.rungs else None
+    if found is None or found.pairs < _FEWEST_PAIRS:
+        return
+    if found.correlation + 1 / math.sqrt(found.pairs) < _MISLEADING:
         yield Finding(
             check="rungs mislead",
-            arm=found.name,
-            text=f"the order of {count} trials after a third of their length and after all of it"
-            f" hardly agree (rank correlation {number(mean, 2)}): good ones may have been dropped",
-            remedy=again(study, ["budget.rungs=never"], "whole"),
+            arm="",
+            text=f"the orders of {found.pairs} trials after a third of their length and after all"
+            f" of it hardly agree (rank correlation {number(found.correlation, 2)}): good trials"
+            " may have been dropped",
+            remedy=again(evidence.study, ["budget.rungs=never"], "whole"),
         )
-
-
-def spearman(pairs: Sequence[tuple[float, float]]) -> float | None:
-    """Spearman's rank correlation, ties at their mean rank; None of a constant or under 3 pairs."""
-    first, second = (_ranks([pair[place] for pair in pairs]) for place in (0, 1))
-    if len(pairs) < 3 or len(set(first)) == 1 or len(set(second)) == 1:
-        return None
-    return statistics.correlation(first, second)
-
-
-def _ranks(values: Sequence[float]) -> list[float]:
-    return [
-        sum(other < value for other in values) + (sum(other == value for other in values) - 1) / 2
-        for value in values
-    ]
 
 
 def _good(values: Sequence[float], near: float, minimize: bool) -> int:

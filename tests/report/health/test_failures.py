@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from selector.config.schema import Batch
 from selector.report.health.remedy import smaller_batch
-from selector.track.run import Outcome, Result, Told, Trial
+from selector.track.run import Outcome, Result, Trial
 from tests.report.build import ADAMW, MUON, Surface, finished
 from tests.report.health.planted import all_found, found
 
@@ -62,22 +63,32 @@ def test_a_smaller_micro_batch_keeps_the_tokens_of_a_step(
 
 
 @pytest.mark.parametrize(
-    ("constraint", "remedy"),
+    ("name", "bound", "remedy"),
     [
-        ("peak_memory_gib < 20", "batch.micro_batch=4 batch.accumulation=2"),
-        ("seconds < 10", "budget.tokens=163840"),
-        ("bits < 3", ""),
+        ("peak_memory_gib", 20, "batch.micro_batch=4 batch.accumulation=2"),
+        ("seconds", 10, "budget.tokens=163840"),
+        ("bits", 3, ""),
     ],
 )
-def test_trials_that_break_a_constraint_are_counted(constraint: str, remedy: str) -> None:
-    def broken(result: Result, trial: Trial, stage: str) -> Result:
-        return replace(result, told=Told(state="complete", value=3.0, constraint=2.0))
+def test_trials_that_break_a_constraint_are_counted(name: str, bound: int, remedy: str) -> None:
+    def measured(times: float) -> Callable[[Result, Trial, str], Result]:
+        """Three of four trials at `times` the bound, the fourth at half of it."""
 
+        def change(result: Result, trial: Trial, stage: str) -> Result:
+            value = bound * (times if trial.index % 4 else 0.5)
+            if name == "seconds":
+                return replace(result, seconds=value)
+            return replace(result, facts={**result.facts, name: value})
+
+        return change
+
+    constraint = f"{name} < {bound}"
     (finding,) = found(
-        finished(ADAMW, change=broken, subject_to=(constraint,)), "few trials are allowed"
+        finished(ADAMW, change=measured(1.5), subject_to=(constraint,)), "few trials are allowed"
     )
+    assert finding.text.startswith("24 of 32 trials completed but")
     assert f"break a constraint ({constraint})" in finding.text
     assert remedy in finding.remedy
     assert bool(remedy) == bool(finding.remedy)
-    sound = finished(ADAMW, subject_to=(constraint,))
+    sound = finished(ADAMW, change=measured(0.9), subject_to=(constraint,))
     assert all_found(sound) == []

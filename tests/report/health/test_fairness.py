@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from selector.config.schema import Data, Technique
-from selector.space.dimension import Choices, Interval
+from selector.space.dimension import Choices
+from selector.space.interval import Interval
 from selector.study.study import Arm
 from selector.track.run import Result, Trial
 from tests.report.build import ADAMW, MUON, Builder, Surface, finished, study

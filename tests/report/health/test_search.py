@@ -5,14 +5,11 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-import pytest
-
-from selector.report.health.remedy import widened
-from selector.report.health.search import spearman
-from selector.space.dimension import Interval
-from selector.track.run import Result, Run
-from tests.report.build import ADAMW, METRIC, MUON, Builder, Surface, finished, study
-from tests.report.health.planted import found
+from selector.report.health.remedy import range_text
+from selector.space.interval import Interval
+from selector.track.run import Result, Told, Trial
+from tests.report.build import ADAMW, MUON, Builder, Surface, finished, study
+from tests.report.health.planted import all_found, found
 
 
 def test_the_best_at_an_edge_asks_for_a_wider_range() -> None:
@@ -31,16 +28,12 @@ def test_a_range_that_would_not_fit_the_other_arms_leaves_them_out() -> None:
     assert finding.remedy.startswith("selector run optimizers optimizer=muon 'optimizer.lr=")
 
 
-def test_ranges_are_widened_inside_their_limits() -> None:
+def test_a_range_as_an_override_keeps_its_scale() -> None:
     rate = Interval(low=1e-3, high=1e-1, log=True)
-    assert widened("optimizer.lr", rate, "high") == "tag(log,interval(0.001,1))"
-    assert widened("optimizer.lr", rate, "low") == "tag(log,interval(0.0001,0.1))"
+    assert range_text(rate, 1e-3, 1.0) == "tag(log,interval(0.001,1))"
     share = Interval(low=0.0, high=0.2)
-    assert widened("regularization.dropout", share, "high") == "interval(0,0.3)"
-    assert widened("regularization.dropout", share, "low") is None
-    assert widened("optimizer.momentum", Interval(low=0.9, high=0.99), "high") is None
-    width = Interval(low=2, high=6, integer=True)
-    assert widened("model.depth", width, "high") == "interval(2,8)"
+    assert range_text(share, 0.0, 0.1 + 0.2) == "interval(0,0.3)"
+    assert range_text(Interval(low=2, high=6, integer=True), 2, 8.4) == "interval(2,8)"
 
 
 def test_few_trials_are_called_luck() -> None:
@@ -69,47 +62,21 @@ def test_a_best_that_no_second_trial_comes_near_is_called_luck() -> None:
     assert not found(finished(replace(narrow, curvature=0.5), MUON), "too few good trials")
 
 
-def with_rungs(correlated: bool) -> Builder:
-    """Every trial ran on a rung too, whose values agree with the whole runs or have no meaning."""
-    built = finished(ADAMW, MUON, trials=16)
-    for item in list(built.record.runs("explore")):
-        assert item.trial
-        assert item.result
-        seed = item.run.seed
-        key = built.record.run_key(item.trial, "rung1", seed)
-        run = Run(key=key, config=item.run.config, stage="rung1", seed=seed, tokens=100_000)
-        built.record.ask(run, item.trial)
-        luck = random.Random(item.trial.number)
-        value = (item.result.value or 2.5) + 0.3 if correlated else luck.random()
-        short = Result(
-            outcome=item.result.outcome, value=value, metrics={METRIC: value}, steps=100,
-            seconds=4.0, error="", facts={},
-        )  # fmt: skip
-        built.record.finish(key, short)
-    return built
+def with_rungs(*, correlated: bool) -> Builder:
+    """Short runs whose values agree with the whole runs, or have no meaning."""
+
+    def change(result: Result, trial: Trial, stage: str) -> Result:
+        if correlated or stage != "rung1" or result.value is None:
+            return result
+        value = random.Random(trial.number).random()
+        return replace(result, value=value, told=Told(state="complete", value=value, constraint=-1))
+
+    return finished(ADAMW, MUON, trials=16, rungs=True, change=change)
 
 
 def test_rungs_that_rank_otherwise_than_whole_runs_are_said() -> None:
-    both = found(with_rungs(correlated=False), "rungs mislead")
-    assert [item.arm for item in both] == ["adamw", "muon"]
-    assert both[0].remedy == "selector run optimizers budget.rungs=never name=optimizers_whole"
-    assert "hardly agree (rank correlation " in both[0].text
-    assert not found(with_rungs(correlated=True), "rungs mislead")
-
-
-@pytest.mark.parametrize(
-    ("pairs", "rank"),
-    [
-        ([(1, 1), (2, 4), (3, 9), (4, 16)], 1.0),
-        ([(1, 3), (2, 2), (3, 1)], -1.0),
-        ([(1, 1), (2, 3), (3, 2), (4, 4)], 0.8),  # 1 - 6 * 2 / (4 * 15)
-        ([(1, 1), (1, 2), (2, 3)], 0.8660254037844387),  # ties at their mean rank, by hand
-    ],
-)
-def test_spearman_by_hand(pairs: list[tuple[float, float]], rank: float) -> None:
-    assert spearman(pairs) == pytest.approx(rank)
-
-
-def test_spearman_of_a_constant_says_nothing() -> None:
-    assert spearman([(1, 2), (2, 2), (3, 2)]) is None
-    assert spearman([(1, 2), (2, 1)]) is None
+    (finding,) = found(with_rungs(correlated=False), "rungs mislead")
+    assert finding.arm == ""
+    assert finding.remedy == "selector run optimizers budget.rungs=never name=optimizers_whole"
+    assert "hardly agree (rank correlation " in finding.text
+    assert all_found(with_rungs(correlated=True)) == []
