@@ -14,7 +14,7 @@ from selector.errors import ConfigError
 from selector.space.cost import flops_per_token
 from selector.space.space import assign
 from selector.study.arms import resolve
-from selector.study.lengths import longer, settle, untimed
+from selector.study.lengths import settle, untimed
 from selector.study.study import from_mapping, question_changes
 
 TEXT = 1_000_000  # tokens of a training part
@@ -137,9 +137,9 @@ def test_lengths_that_are_no_step(overrides, expected):
 
 
 def test_what_makes_a_run_longer():
-    assert longer(asked()) == ["budget.tokens=524288"]
-    assert longer(asked("budget.epochs=1.5")) == ["budget.epochs=3.0"]
-    assert longer(asked("budget.tokens=8e5,2e5")) == ["budget.tokens=400000,1600000"]
+    assert scaled(asked(), 2) == ["budget.tokens=524288"]
+    assert scaled(asked("budget.epochs=1.5"), 2) == ["budget.epochs=3"]
+    assert scaled(asked("budget.tokens=8e5,2e5"), 2) == ["budget.tokens=400000,1600000"]
 
 
 @pytest.mark.parametrize(
