@@ -30,7 +30,8 @@ class Progress:
         self._silent = silent
         self._live: Live | None = None
         self._started = time.monotonic()
-        self._done_at_start: int | None = None
+        self._study = ""
+        self._done_at_start = 0
         self._next = 0.0
 
     def __enter__(self) -> Self:
@@ -54,15 +55,19 @@ class Progress:
         """Show where the study stands."""
         now = time.monotonic()
         finished = agenda.finished == agenda.total
-        if self._done_at_start is None:
-            self._done_at_start = agenda.finished
+        if self._study != agenda.study.name:  # the first stage, or a second one after it
+            self._study = agenda.study.name
+            self._started, self._done_at_start = now, agenda.finished
         if self._silent or (now < self._next and not finished):
             return
         fresh = agenda.finished - self._done_at_start
         left = agenda.total - agenda.finished
         eta = (now - self._started) / fresh * left if fresh else None
         arms = agenda.progress()
-        head = f"{agenda.finished} of {agenda.total} runs, {agenda.in_flight} running"
+        head = (
+            f"{agenda.study.name}: {agenda.finished} of {agenda.total} runs,"
+            f" {agenda.in_flight} running"
+        )
         tail = f", about {duration(eta)} left" if eta is not None and left else ""
         if self._live is not None:
             self._next = now + 0.25

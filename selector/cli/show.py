@@ -35,6 +35,7 @@ def plan_mapping(made: Plan) -> dict[str, Any]:
         "trials": sum(arm.explore_runs for arm in made.arms),
         "runs": made.runs,
         "tokens": made.tokens,
+        "second_runs": made.second_runs,
         "estimated_seconds": made.estimated_seconds,
         "detectable": made.detectable,
         "notes": list(made.study.notes),
@@ -44,6 +45,8 @@ def plan_mapping(made: Plan) -> dict[str, Any]:
 
 def plan(made: Plan, study: str, overrides: Sequence[str]) -> None:
     """The plan for people."""
+    from selector.study.followup import second_name
+
     console = Console(highlight=False)
     asked = made.study
     budget = asked.budget
@@ -69,6 +72,13 @@ def plan(made: Plan, study: str, overrides: Sequence[str]) -> None:
         f" {_count(asked.verdict_seeds, 'fresh seed')} for the best of each.",
         soft_wrap=True,
     )
+    if made.second_runs is not None:
+        console.print(
+            f"Then, as {escape(second_name(asked.name))}, the choices that beat"
+            f" {escape(asked.arms[0].name)} together and each left out once: up to"
+            f" {made.second_runs} more runs; none where fewer than two do.",
+            soft_wrap=True,
+        )
     unit = "sub-searches" if asked.sub_searches > 1 else "seeds"
     if made.detectable is None:
         console.print("It can decide nothing: the noise is not measured with one value an arm.")

@@ -12,6 +12,7 @@ from scipy.special import nctdtr, stdtrit
 from selector.launch.cores import available_cores
 from selector.space.cost import flops_per_token, parameters
 from selector.study.agenda import Agenda
+from selector.study.followup import everything
 from selector.study.stored import StoredStudy, find_study
 from selector.study.study import Study, question_changes
 from selector.study.verdict import LEVEL
@@ -52,6 +53,14 @@ class Plan:
     def runs(self) -> int:
         """All runs."""
         return sum(arm.explore_runs + arm.verdict_runs for arm in self.arms)
+
+    @property
+    def second_runs(self) -> int | None:
+        """Runs of a second stage where every choice is accepted; None where none is asked."""
+        if not self.study.then:
+            return None
+        most = max(arm.explore_runs + arm.verdict_runs for arm in self.arms)
+        return most * len(everything(self.study).arms)
 
 
 def make_plan(study: Study, runs: Path) -> Plan:

@@ -63,6 +63,8 @@ class Study:
     """Costs against which the report shows quality."""
     then: tuple[str, ...] = ()
     """Stages after the verdict."""
+    after: str = ""
+    """The study whose accepted choices it puts together; empty: it is no second stage."""
     notes: tuple[str, ...] = ()
     """What was decided or dropped while the study was composed, for people."""
 
@@ -143,7 +145,7 @@ def from_mapping(mapping: Mapping[str, Any]) -> Study:
         "tracker": dataclass_from(Track, mapping["tracker"], "tracker", mistakes),
     }
     labels = {"name": str, "question": str, "metric": str, "direction": str, "seed": int}
-    for key, kind in {**labels, "asked_in": str}.items():
+    for key, kind in {**labels, "asked_in": str, "after": str}.items():
         if type(mapping[key]) is not kind:
             mistakes.add(key, f"expected {kind.__name__}, got {mapping[key]!r}")
     if mapping["direction"] not in ("minimize", "maximize") or not arms:
@@ -161,6 +163,7 @@ def from_mapping(mapping: Mapping[str, Any]) -> Study:
         subject_to=tuple(mapping["subject_to"]),
         pareto=tuple(mapping["pareto"]),
         then=tuple(mapping["then"]),
+        after=mapping["after"],
         notes=tuple(mapping["notes"]),
     )
 
@@ -174,7 +177,7 @@ def dimension_for(config: RunConfig, key: str, mapping: Any) -> Dimension:
 def question_changes(stored: Study, asked: Study) -> list[str]:
     """What differs between two studies that must be the same question; counts may grow."""
     changes = []
-    for key in ("metric", "direction", "seed", "margin", "sampler", "tune"):
+    for key in ("metric", "direction", "seed", "margin", "sampler", "tune", "subject_to"):
         old, new = plain(getattr(stored, key)), plain(getattr(asked, key))
         if old != new:
             changes.append(f"{key}: stored {old}, now {new}")
