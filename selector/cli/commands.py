@@ -41,7 +41,7 @@ def run(asked: argparse.Namespace) -> int:
         _json(last)
     else:
         for stage in written:
-            _print_report(stage)
+            _print_report(stage, together=stage is written[-1])
         if message:
             print(f"\n{message}")
     return 0 if last["recommended"] else 1
@@ -192,11 +192,11 @@ def _stored_name(study: str) -> str:
     return str(load_yaml(Path(study)).get("name", Path(study).stem))
 
 
-def _print_report(written: Any) -> None:
+def _print_report(written: Any, *, together: bool = True) -> None:
     print(f"\n{written.sentence}\n")
-    together = written.recommendation["together"]
-    if together is not None:
-        print("\n".join([together["sentence"], *together["notes"], ""]))
+    both = written.recommendation["together"]
+    if together and both is not None:
+        print("\n".join([both["sentence"], *both["notes"], ""]))
     print(f"report:  {_short(written.page)}")
     rerun_command = written.recommendation.get("rerun")
     if rerun_command:

@@ -1,14 +1,20 @@
-"""`then: [together]` from the command line: a second stage that follows, goes on, and is reported."""
+"""`then: [together]` from the command line: a second stage that follows and goes on."""
 
 from __future__ import annotations
 
 import json
 import shutil
+import signal
 
 import pytest
 
 STUDY = """\
-defaults: [selector_study, override objective: mine, override tracker: none, override launcher: inline, _self_]
+defaults:
+  - selector_study
+  - override objective: mine
+  - override tracker: none
+  - override launcher: inline
+  - _self_
 name: mine
 question: What helps?
 arms:
@@ -18,20 +24,24 @@ arms:
   - {objective.parameters.c: true}
 then: [together]
 margin: {absolute: 0.01, share: 0.0}
-set: {budget.tokens: 100, budget.trials: 3, budget.replicates: 3, budget.verdict_seeds: 1}
+set: {budget.tokens: 100, budget.trials: 2, budget.replicates: 2, budget.verdict_seeds: 1}
 """
 OBJECTIVE = """\
 defaults: [function, _self_]
 name: mine
 function: "mine:train"
-parameters: {a: false, b: false, c: false, x: 0.5}
+parameters: {a: false, b: false, c: false, gains: [0.3, 0.2, 0.0], x: 0.5, seconds: 0.0}
 space: {parameters.x: {low: 0.0, high: 1.0}}
 """
 #: a and b gain .3 and .2 alone and .35 together; c gains nothing.
 FUNCTION = """\
+import time
+
 def train(config, run):
+    time.sleep(config.objective.parameters["seconds"])
     on = config.objective.parameters
-    loss = 2.0 - 0.3 * on["a"] - 0.2 * on["b"] + 0.15 * (on["a"] and on["b"])
+    loss = 2.0 - sum(gain * on[name] for name, gain in zip("abc", on["gains"]))
+    loss += 0.15 * (on["a"] and on["b"])
     run.report(1, loss=loss + 0.001 * (on["x"] - 0.5) ** 2 + 1e-4 * (run.seed * 7919 % 13))
 """
 
@@ -50,11 +60,11 @@ def recommendation(place, name="mine"):
 
 def test_plan_says_that_a_second_stage_follows_and_its_largest_size(place):
     plan = place.json("plan", "./study.yaml")
-    assert plan["runs"] == 4 * 12
-    assert plan["second_runs"] == 5 * 12  # the baseline, all three, and each left out
+    assert plan["runs"] == 4 * 6
+    assert plan["second_runs"] == 5 * 6  # the baseline, all three, and each left out
     text = place.run("plan", "./study.yaml")
     assert "mine-together" in text
-    assert "up to 60 more runs" in text
+    assert "up to 30 more runs" in text
     assert place.json("plan", "./study.yaml", "then=[]")["second_runs"] is None
 
 
@@ -62,8 +72,8 @@ def test_one_command_runs_both_stages_and_reports_them(place):
     found = place.json("run", "./study.yaml")
     assert found["study"] == "mine-together"  # what programs get is the last stage's
     assert found["recommended"]["arm"] == "together"
-    assert place.finished() == 48
-    assert place.finished("mine-together") == 4 * 12  # c was not accepted
+    assert place.finished() == 24
+    assert place.finished("mine-together") == 4 * 6  # c was not accepted
     assert [arm["name"] for arm in found["arms"]] == [
         "baseline", "together", "without a=true", "without b=true",
     ]  # fmt: skip
@@ -94,10 +104,11 @@ def test_one_command_runs_both_stages_and_reports_them(place):
 
 def test_seeds_of_the_stages_are_disjoint(place):
     place.run("run", "./study.yaml")
+    folders = [place.folder / "runs" / name for name in ("mine", "mine-together")]
     seeds = [
-        {path.name.rpartition("-s")[2] for path in (place.folder / "runs" / name).glob("trials/*/runs/*")}
-        for name in ("mine", "mine-together")
-    ]  # fmt: skip
+        {path.name.rpartition("-s")[2] for path in folder.glob("trials/*/runs/*")}
+        for folder in folders
+    ]
     assert seeds[0]
     assert seeds[1]
     assert not seeds[0] & seeds[1]
@@ -112,7 +123,7 @@ def test_a_second_stage_goes_on_after_any_loss(place):
     for path in results[-5:]:
         path.unlink()
     text = place.run("report", "mine")
-    assert "second stage is unfinished (43 of 48" in text
+    assert "The second stage is unfinished (" in text
     place.run("run", "mine")
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
     after = recommendation(place, "mine-together")
@@ -127,14 +138,28 @@ def test_a_second_stage_goes_on_after_any_loss(place):
         assert found["recommended"] == before["recommended"]
 
 
+def test_ctrl_c_in_the_second_stage_and_the_same_command_goes_on(place):
+    command = ("run", "./study.yaml", "objective.parameters.seconds=0.05")
+    process = place.start(*command)
+    place.wait_for(3, "mine-together")
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "`selector run ./study.yaml objective.parameters.seconds=0.05` goes on" in errors
+    kept = place.finished("mine-together")
+    assert 3 <= kept < 24
+    assert place.json(*command)["together"]["state"] == "complete"
+    assert place.finished("mine-together") == 24
+
+
 def test_the_second_stage_by_name(place):
     place.run("run", "./study.yaml")
     status = place.json("status", "mine-together")
-    assert (status["state"], status["runs"]["finished"]) == ("complete", 48)
+    assert (status["state"], status["runs"]["finished"]) == ("complete", 24)
     assert "mine-together" in place.run("status", "mine")
-    place.run("run", "mine-together", "budget.replicates=4")
-    assert place.finished("mine-together") == 64
-    assert place.finished() == 48
+    place.run("run", "mine-together", "budget.replicates=3")
+    assert place.finished("mine-together") == 36
+    assert place.finished() == 24
     assert "together" in place.run("report", "mine-together")
     text = place.run("run", "mine-together", "name=other", code=2)
     assert "second stage of mine" in text
@@ -143,24 +168,24 @@ def test_the_second_stage_by_name(place):
 
 def test_a_larger_budget_holds_for_both_stages(place):
     place.run("run", "./study.yaml")
-    place.run("run", "mine", "budget.replicates=4")
-    assert (place.finished(), place.finished("mine-together")) == (64, 64)
+    place.run("run", "mine", "budget.replicates=3")
+    assert (place.finished(), place.finished("mine-together")) == (36, 36)
 
 
 def test_nothing_to_combine_is_said_and_no_second_stage_follows(place):
-    (place.folder / "mine.py").write_text(FUNCTION.replace("- 0.2 *", "- 0.0 *"))
-    text = place.run("run", "./study.yaml")
+    less = "objective.parameters.gains=[0.3, 0.0, 0.0]"
+    text = place.run("run", "./study.yaml", less)
     assert "Only a=true is clearly better than baseline: nothing to combine" in text
     assert not (place.folder / "runs/mine-together").exists()
-    assert place.json("run", "./study.yaml")["study"] == "mine"
+    assert place.json("run", "mine")["study"] == "mine"
     assert recommendation(place)["together"]["state"] == "nothing"
 
 
 def test_other_accepted_choices_than_stored_ones_are_not_mixed(place):
     place.run("run", "./study.yaml")
-    (place.folder / "mine.py").write_text(FUNCTION.replace("- 0.2 *", "- 0.2 * on['c'] - 0.2 *"))
     shutil.rmtree(place.folder / "runs/mine")
-    text = place.run("run", "./study.yaml", code=2)
+    more = "objective.parameters.gains=[0.3, 0.2, 0.2]"
+    text = place.run("run", "./study.yaml", more, code=2)
     assert "runs/mine-together: is stored for other choices than mine accepts now" in text
     assert "c=true" in text
     place.run("report", "mine")
