@@ -13,10 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from selector.config.decode import Mistakes
 from selector.report.digits import decimals_for, estimate, operations, size
 from selector.study.answer import Answer
-from selector.study.constraints import Constraint, measured, meets, parse_constraints
+from selector.study.constraints import Constraint, measured, meets
 from selector.study.contrast import Contrast, contrast
 from selector.study.stored import StoredStudy
 from selector.track.record import StoredRun
@@ -138,7 +137,7 @@ def on_front(points: Sequence[tuple[float, float]]) -> list[bool]:
 
 
 def _pareto(stored: StoredStudy, answer: Answer, name: str) -> Pareto:
-    constraints = parse_constraints(stored.study.subject_to, Mistakes())
+    constraints = stored.study.constraints
     finalists = {item.trial.number for item in answer.finalists}
     trials: list[TrialCost] = []
     left_out = missing = 0
@@ -280,7 +279,7 @@ def _unit_costs(stored: StoredStudy, answer: Answer, arm: str, name: str) -> lis
                 if (cost := _cost(run, name)) is not None
             ]
             found.append(costs)
-    if stored.study.sub_searches == 1:
+    if answer.verdict is not None and answer.verdict.unit == "seed":
         return found[0] if found else []
     return [statistics.fmean(costs) for costs in found if costs]
 

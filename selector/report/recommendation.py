@@ -11,6 +11,7 @@ from selector.config.identity import plain
 from selector.report import interactions, pareto, together
 from selector.report.compare import ArmRow, arm_rows
 from selector.report.health import findings
+from selector.report.method import method_facts
 from selector.report.provenance import provenance
 from selector.report.words import scope
 from selector.study.answer import Answer, first_run
@@ -38,10 +39,11 @@ def recommendation(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
         "recommended": _recommended(trial),
         "arms": [_arm(row) for row in rows],
         "margin": verdict.margin if verdict else None,
-        "health": [vars(item) for item in findings(stored, answer, rows)],
+        "method": method_facts(stored, answer),
         "together": together.to_mapping(together.find_together(stored, answer)),
         "interactions": interactions.to_mapping(interactions.interactions(study, answer)),
         "pareto": pareto.to_mapping(pareto.pareto(stored, answer)),
+        "health": [vars(item) for item in findings(stored, answer, rows)],
         "caveats": [*caveats(stored, answer), *reasons(answer)],
         "provenance": {"selector": __version__, **provenance(stored, answer)},
         "rerun": f"selector rerun {study.name}" if trial else None,

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from selector.config.identity import plain
-from selector.report.compare import progress
 from selector.report.digits import decimals_for, estimate, number
 from selector.study.answer import Answer, answer
 from selector.study.contrast import Contrast, contrast
@@ -147,7 +146,7 @@ def shown(item: Contrast, places: int | None = None) -> str:
 def _together(
     first: StoredStudy, found: Answer, second: StoredStudy | None, other: Answer | None
 ) -> Together:
-    chosen = accepted(first, found) if found.complete else Accepted(choices=(), notes=())
+    chosen = accepted(first.study, found) if found.complete else Accepted(choices=(), notes=())
     state = _state(first, found, chosen, second, other)
     values: dict[str, Sequence[float]] = {}
     if state in ("unfinished", "complete") and other is not None and other.verdict is not None:
@@ -182,7 +181,7 @@ def _together(
         gain=gain,
         interaction=interaction,
         interaction_alone=alone,
-        sentence=_sentence(first.study, state, brought, gain, interaction, margin, second),
+        sentence=_sentence(first.study, state, brought, gain, interaction, margin, other),
     )
 
 
@@ -238,7 +237,7 @@ def _sentence(
     gain: Contrast | None,
     interaction: Contrast | None,
     margin: float,
-    second: StoredStudy | None,
+    second: Answer | None,
 ) -> str:
     names, command = _list([item.arm for item in brought]), f"`selector run {study.name}`"
     if state == "nothing":
@@ -254,10 +253,9 @@ def _sentence(
         return f"Still to come: {names} together, and each left out once; {command} goes on."
     known = ""
     if state == "unfinished" and second is not None:
-        over, planned = progress(second)
         known = (
-            f"The second stage is unfinished ({over} of {planned} runs are over; {command} goes"
-            " on). "
+            f"The second stage is unfinished ({second.searches.finished} of"
+            f" {second.searches.total} runs are over; {command} goes on). "
         )
     baseline = study.arms[0].name
     if gain is None:

@@ -80,7 +80,7 @@ def read_second_stage(first: StoredStudy, overrides: list[str], runs: Path) -> S
     """
     if not first.study.then:
         return None
-    found = accepted(first, answer(first.study, first.record))
+    found = accepted(first.study, answer(first.study, first.record))
     if not found.follows:
         return None
     stage = together(first.study, found.choices)

@@ -11,18 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from selector.config.decode import Mistakes
 from selector.config.dotted import value_at
 from selector.config.identity import plain
 from selector.config.question import Question
 from selector.config.schema import GROUPS
 from selector.study.answer import Answer
-from selector.study.constraints import meets, parse_constraints
 from selector.study.contrast import Contrast, contrast
-from selector.study.stored import StoredStudy
 from selector.study.study import Arm, Study
-from selector.study.verdict import LEVEL
-from selector.track.run import Outcome, Stage
 
 TOGETHER = "together"
 #: What is added to the study's seed: far from the seeds that people count up, and small enough for
@@ -87,14 +82,13 @@ def second_name(first: str) -> str:
     return f"{first}-{TOGETHER}"
 
 
-def accepted(stored: StoredStudy, answer: Answer) -> Accepted:
+def accepted(study: Study, answer: Answer) -> Accepted:
     """The arms that beat the baseline by more than the margin, one for each thing they change."""
-    study = stored.study
     baseline = study.arms[0]
     gains = [
         Choice(arm=arm.name, changes=_changes(baseline, arm), gain=gain)
         for arm in study.arms[1:]
-        if (gain := _gain(stored, answer, arm)) is not None
+        if (gain := _gain(study, answer, arm)) is not None
     ]
     kept: list[Choice] = []
     notes = []
@@ -142,35 +136,24 @@ def everything(study: Study) -> SecondStage:
     return together(study, kept)
 
 
-def _gain(stored: StoredStudy, answer: Answer, arm: Arm) -> Contrast | None:
+def _gain(study: Study, answer: Answer, arm: Arm) -> Contrast | None:
     """What an arm gained over the baseline, where it is accepted.
 
-    At a level that many claims against one baseline share (Bonferroni).
+    All claims against the baseline share the level of the study's last look (Bonferroni).
     """
-    study, verdict = stored.study, answer.verdict
+    verdict = answer.verdict
     baseline = study.arms[0].name
     if verdict is None or not {baseline, arm.name} <= set(verdict.estimates):
         return None
-    if _barred(stored, answer, arm):
-        return None
+    if any(item.failures for item in answer.finalists if item.arm == arm.name):
+        return None  # a verdict run of it diverged, or broke a constraint
     sign = 1.0 if study.minimize else -1.0
     values = {name: item.values for name, item in verdict.estimates.items()}
     terms = [(sign, values[baseline]), (-sign, values[arm.name])]
-    claim = contrast(terms, list(values.values()), level=LEVEL / (len(study.arms) - 1))
+    claim = contrast(terms, list(values.values()), level=answer.level / (len(study.arms) - 1))
     if not claim.above or claim.value <= verdict.margin:
         return None
     return contrast(terms, list(values.values()))
-
-
-def _barred(stored: StoredStudy, answer: Answer, arm: Arm) -> bool:
-    """Whether a verdict run of one of its finalists failed or broke a constraint."""
-    finalists = {item.trial.number for item in answer.finalists if item.arm == arm.name}
-    constraints = parse_constraints(stored.study.subject_to, Mistakes())
-    return any(
-        item.result.outcome is not Outcome.COMPLETE or not meets(constraints, item.result, item.run)
-        for item in stored.record.runs(Stage.VERDICT)
-        if item.trial and item.trial.number in finalists and item.result
-    )
 
 
 def _changes(baseline: Arm, arm: Arm) -> dict[str, Any]:

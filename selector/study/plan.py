@@ -11,8 +11,8 @@ from scipy.special import nctdtr, stdtrit
 
 from selector.launch.cores import available_cores
 from selector.space.cost import flops_per_token, parameters
-from selector.study.agenda import Agenda
 from selector.study.followup import everything
+from selector.study.searches import Searches
 from selector.study.stored import StoredStudy, find_study
 from selector.study.study import Study, question_changes
 from selector.study.verdict import LEVEL
@@ -124,5 +124,5 @@ def _estimated_seconds(study: Study, stored: StoredStudy | None, total: int) -> 
         return None
     workers = 1 if study.launcher.name == "inline" else study.launcher.workers
     width = workers if isinstance(workers, int) else available_cores()
-    over = Agenda(stored.study, stored.record, again=()).finished if stored else 0
+    over = Searches(stored.study, stored.record).finished if stored else 0
     return statistics.median(seconds) * max(0, total - over) / width
