@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,19 +70,16 @@ def interactions(study: Study, answer: Answer) -> tuple[Interaction, ...]:
     product = set(itertools.product(*axes.values()))
     if len(axes) < 2 or len(study.arms) != len(product) or set(cells) != product:
         return ()
-    values = {cell: verdict.estimates[name].values for cell, name in cells.items()}
+    values = {name: verdict.estimates[name].values for name in cells.values()}
     sign = 1.0 if study.minimize else -1.0
     found = []
-    for one, other in itertools.combinations(axes, 2):
-        places = list(axes).index(one), list(axes).index(other)
-        table = [
-            [
-                [item for cell, item in values.items() if (cell[places[0]], cell[places[1]]) == at]
-                for at in ((row, column) for column in axes[other])
-            ]
-            for row in axes[one]
-        ]
-        found.append(_interaction((one, other), axes, table, sign, verdict.margin))
+    for pair in itertools.combinations(range(len(axes)), 2):
+        first, second = (list(axes)[place] for place in pair)
+        arms: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for cell, name in cells.items():
+            arms[cell[pair[0]], cell[pair[1]]].append(name)
+        table = _Table(rows=axes[first], columns=axes[second], arms=arms, values=values, sign=sign)
+        found.append(_interaction(first, second, table, verdict.margin))
     return tuple(found)
 
 
@@ -116,84 +114,93 @@ def lines(item: Interaction) -> list[dict[str, Any]]:
     ]
 
 
-#: The arms of one cell: several where there are further axes. Values by unit in each.
-_Cell = Sequence[Sequence[float]]
+@dataclass(frozen=True, kw_only=True)
+class _Table:
+    """Two axes: the arms of each cell (several where there are further axes) and their values."""
+
+    rows: Sequence[str]
+    columns: Sequence[str]
+    arms: Mapping[tuple[str, str], Sequence[str]]
+    values: Mapping[str, Sequence[float]]
+    sign: float
+
+    def over(self, *cells: tuple[float, str, str], level: float = LEVEL) -> Contrast:
+        """A contrast of cells, each a weight, a row and a column."""
+        weights = {
+            arm: weight / len(self.arms[row, column])
+            for weight, row, column in cells
+            for arm in self.arms[row, column]
+        }
+        return contrast(weights, self.values, level=level)
+
+    def lead(self, row: str, other: str, column: str) -> Contrast:
+        """By how much `row` is better than `other`; the leads of a table share one level."""
+        count = math.comb(len(self.rows), 2) * len(self.columns)
+        own, rival = (-self.sign, row, column), (self.sign, other, column)
+        return self.over(own, rival, level=LEVEL / count)
+
+    def ranked(self, column: str) -> list[str]:
+        """The rows, best first."""
+        return sorted(self.rows, key=lambda row: self.sign * self.over((1.0, row, column)).value)
+
+    def overall(self) -> str:
+        """The row that is best on average over the columns."""
+        share = 1 / len(self.columns)
+        means = {
+            row: self.over(*((share, row, column) for column in self.columns)).value
+            for row in self.rows
+        }
+        return min(self.rows, key=lambda row: self.sign * means[row])
+
+    def largest(self) -> tuple[Contrast, str]:
+        """The largest interaction, and where it is; all interactions share one level."""
+        pairs = [list(itertools.combinations(axis, 2)) for axis in (self.rows, self.columns)]
+        level = LEVEL / (len(pairs[0]) * len(pairs[1]))
+        found = []
+        for (row, other), (here, there) in itertools.product(*pairs):
+            gain = (-self.sign, row, here), (self.sign, other, here)
+            beside = (self.sign, row, there), (-self.sign, other, there)
+            where = f"{row} over {other} with {here} rather than {there}"
+            found.append((self.over(*gain, *beside, level=level), where))
+        return max(found, key=lambda item: abs(item[0].value))
 
 
-def _interaction(
-    keys: tuple[str, str],
-    axes: Mapping[str, Sequence[str]],
-    table: Sequence[Sequence[_Cell]],
-    sign: float,
-    margin: float,
-) -> Interaction:
-    """Two axes, given the cells of their table by row and column."""
-    rows, columns = axes[keys[0]], axes[keys[1]]
-    everyone = [arm for line in table for cell in line for arm in cell]
-
-    def over(terms: Sequence[tuple[float, _Cell]], level: float = LEVEL) -> Contrast:
-        arms = [(weight / len(cell), arm) for weight, cell in terms for arm in cell]
-        return contrast(arms, everyone, level=level)
-
-    def lead(row: int, other: int, column: int, level: float) -> Contrast:
-        return over([(sign, table[other][column]), (-sign, table[row][column])], level)
-
-    cells = [[over([(1.0, cell)]).value for cell in line] for line in table]
-    shared = LEVEL / (math.comb(len(rows), 2) * len(columns))
-    best, leads = [], []
-    for column, beside in enumerate(columns):
-        heights = [sign * line[column] for line in cells]
-        order = sorted(range(len(rows)), key=heights.__getitem__)
-        ahead = lead(order[0], order[1], column, shared)
-        best.append(Best(beside=beside, value=rows[order[0]], second=rows[order[1]], lead=ahead))
-        leads.append(order[0])
-    squares = list(
-        itertools.product(
-            itertools.combinations(range(len(rows)), 2),
-            itertools.combinations(range(len(columns)), 2),
-        )
-    )
-    contrasts = []
-    for (a, b), (here, there) in squares:
-        terms = [(sign, table[b][here]), (-sign, table[a][here])]
-        terms += [(-sign, table[b][there]), (sign, table[a][there])]
-        contrasts.append(over(terms, LEVEL / len(squares)))
-    place = max(range(len(squares)), key=lambda item: abs(contrasts[item].value))
-    (one, other), (here, there) = squares[place]
-    means = [math.fsum(line) for line in cells]
-    overall = min(range(len(rows)), key=lambda row: sign * means[row])
-    depends = _depends(leads, overall, lead, margin, shared)
+def _interaction(first: str, second: str, table: _Table, margin: float) -> Interaction:
+    best = []
+    for column in table.columns:
+        value, runner_up, *_ = table.ranked(column)
+        lead = table.lead(value, runner_up, column)
+        best.append(Best(beside=column, value=value, second=runner_up, lead=lead))
+    overall, (largest, where) = table.overall(), table.largest()
+    depends = _depends(table, best, overall, margin)
     return Interaction(
-        first=keys[0],
-        second=keys[1],
-        rows=tuple(rows),
-        columns=tuple(columns),
-        cells=tuple(map(tuple, cells)),
+        first=first,
+        second=second,
+        rows=tuple(table.rows),
+        columns=tuple(table.columns),
+        cells=tuple(
+            tuple(table.over((1.0, row, column)).value for column in table.columns)
+            for row in table.rows
+        ),
         best=tuple(best),
-        largest=contrasts[place],
-        where=f"{rows[one]} over {rows[other]} with {columns[here]} rather than {columns[there]}",
+        largest=largest,
+        where=where,
         depends=depends,
-        words=_words(keys, best, rows[overall], depends),
+        words=_words((first, second), best, overall, depends),
     )
 
 
-def _depends(
-    leads: Sequence[int],
-    overall: int,
-    lead: Callable[[int, int, int, float], Contrast],
-    margin: float,
-    level: float,
-) -> str:
-    """Whether the best row differs between columns; `leads` is the best row of each."""
-    apart = [
-        lead(row, overall, column, level) for column, row in enumerate(leads) if row != overall
-    ]
+def _depends(table: _Table, best: Sequence[Best], overall: str, margin: float) -> str:
+    """Whether the best row differs between columns, and `overall` is not as good as each."""
+    apart = [table.lead(item.value, overall, item.beside) for item in best if item.value != overall]
     if all(item.within(margin) for item in apart):  # also where all agree
         return "no"
-    for (at, one), (beside, other) in itertools.combinations(enumerate(leads), 2):
-        both = (lead(one, other, at, level), lead(other, one, beside, level))
-        if one != other and all(item.above and item.value > margin for item in both):
-            return "yes"
+    for one, other in itertools.combinations(best, 2):
+        if one.value != other.value:
+            here = table.lead(one.value, other.value, one.beside)
+            there = table.lead(other.value, one.value, other.beside)
+            if all(item.above and item.value > margin for item in (here, there)):
+                return "yes"
     return "not settled"
 
 

@@ -23,6 +23,8 @@ from selector.track.run import Outcome, Stage
 
 #: Costs closer than this share of each other are the same cost to a person.
 _SAME_COST = 0.01
+#: Costs that have no noise: one value of them is enough.
+_EXACT = ("parameters", "flops", "steps")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,34 +196,30 @@ def _arms(stored: StoredStudy, answer: Answer, name: str) -> list[ArmCost]:
     if not values:
         return []
     sign = 1.0 if stored.study.minimize else -1.0
-    everyone, all_costs = list(values.values()), [costs[arm] for arm in values]
-    own = {arm: contrast([(1.0, item)], everyone) for arm, item in values.items()}
-    spent = {arm: contrast([(1.0, costs[arm])]) for arm in values}
+    own = {arm: contrast({arm: 1.0}, values) for arm in values}
+    spent = {arm: contrast({arm: 1.0}, {arm: costs[arm]}) for arm in values}
     fronts = on_front([(spent[arm].value, sign * own[arm].value) for arm in values])
     best = min(values, key=lambda arm: (sign * own[arm].value, spent[arm].value))
     found = []
     for arm, front in zip(values, fronts, strict=True):
-        lead = contrast([(sign, values[arm]), (-sign, values[best])], everyone)
-        share = _share(costs[arm], costs[best], all_costs)
         words = "has the best value"
         if arm != best:
+            lead = contrast({arm: sign, best: -sign}, values)
+            share = _share(costs[arm], costs[best], exact=name in _EXACT)
             words = _words(name, best, lead, share, verdict.margin)
         found.append(ArmCost(arm=arm, value=own[arm], cost=spent[arm], front=front, words=words))
     return found
 
 
-def _share(
-    costs: Sequence[float], of: Sequence[float], others: Sequence[Sequence[float]]
-) -> Contrast:
+def _share(costs: Sequence[float], of: Sequence[float], *, exact: bool) -> Contrast:
     """How much more `costs` are than `of`, as a share with its interval; below 0 they are less."""
-    if min(map(min, others)) <= 0:
+    if min(*costs, *of) <= 0:
         mean = statistics.fmean(of)
         share = (statistics.fmean(costs) - mean) / mean if mean else 0.0
         return Contrast(value=share, low=None, high=None)
-    logs = [[math.log(value) for value in values] for values in (costs, of)]
-    found = contrast([(1.0, logs[0]), (-1.0, logs[1])])
-    exact = len(set(costs)) == len(set(of)) == 1 and found.low is None
-    ends = (found.value, found.value) if exact else (found.low, found.high)
+    logs = {0: [math.log(value) for value in costs], 1: [math.log(value) for value in of]}
+    found = contrast({0: 1.0, 1: -1.0}, logs)
+    ends = (found.value, found.value) if exact and found.low is None else (found.low, found.high)
     low, high = (None if end is None else math.expm1(end) for end in ends)
     return Contrast(value=math.expm1(found.value), low=low, high=high)
 

@@ -30,6 +30,7 @@ from selector.study.followup import (
 )
 from selector.study.stored import StoredStudy, find_study
 from selector.study.study import Study
+from selector.study.verdict import Verdict
 
 _OPTIMISTIC = (
     "The gains found one by one were accepted for being large: their sum is optimistic, and makes"
@@ -160,17 +161,14 @@ def _together(
     )
     gain = interaction = alone = None
     if {baseline, TOGETHER} <= set(values):
-        own, everyone = [(sign, values[baseline]), (-sign, values[TOGETHER])], [*values.values()]
-        gain = contrast(own, everyone)
+        gain = contrast({baseline: sign, TOGETHER: -sign}, values)
         if set(arms) <= set(values):
-            lost = [(-sign, values[baseline]), (-sign * (len(arms) - 1), values[TOGETHER])]
-            alone = contrast([*lost, *((sign, values[arm]) for arm in arms)], everyone)
+            lost = {baseline: -sign, TOGETHER: -sign * (len(arms) - 1)}
+            alone = contrast(lost | dict.fromkeys(arms, sign), values)
         if len(arms) == 2:  # each left out leaves the other one alone
             interaction, alone = alone, None
         elif found.verdict is not None:
-            single = {name: item.values for name, item in found.verdict.estimates.items()}
-            own += [(sign, single[item.arm]) for item in chosen.choices]
-            interaction = contrast([*own, (-sign * len(arms), single[baseline])], everyone)
+            interaction = _interaction(chosen, found.verdict, values, baseline, sign)
     return Together(
         first=first.study.name,
         second=second_name(first.study.name),
@@ -183,6 +181,22 @@ def _together(
         interaction_alone=alone,
         sentence=_sentence(first.study, state, brought, gain, interaction, margin, other),
     )
+
+
+def _interaction(
+    chosen: Accepted,
+    verdict: Verdict,
+    values: Mapping[str, Sequence[float]],
+    baseline: str,
+    sign: float,
+) -> Contrast:
+    """All together over the baseline, minus the single gains, each in its own stage."""
+    arms = {(1, name): item.values for name, item in verdict.estimates.items()}
+    both: dict[tuple[int, str], Sequence[float]] = {**arms}
+    both |= {(2, name): item for name, item in values.items()}
+    weights = {(2, baseline): sign, (2, TOGETHER): -sign}
+    weights |= {(1, item.arm): sign for item in chosen.choices}
+    return contrast(weights | {(1, baseline): -sign * len(chosen.choices)}, both)
 
 
 def _state(
@@ -215,8 +229,7 @@ def _brought(
     """One line of the table: all together against all but this choice."""
     without, still = left_out(choice.arm), None
     if {TOGETHER, without} <= set(values):
-        terms = [(sign, values[without]), (-sign, values[TOGETHER])]
-        still = contrast(terms, list(values.values()))
+        still = contrast({without: sign, TOGETHER: -sign}, values)
     words = "not known yet" if still is None else "not settled"
     if still is not None and settled:
         if still.within(margin) or ((still.above or still.below) and abs(still.value) <= margin):

@@ -8,12 +8,15 @@ is ignored here, so that intervals are too wide rather than too narrow.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from scipy.special import stdtrit
 
 from selector.study.verdict import LEVEL
+
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,27 +48,23 @@ class Contrast:
 
 
 def contrast(
-    terms: Sequence[tuple[float, Sequence[float]]],
-    others: Sequence[Sequence[float]] = (),
-    *,
-    level: float = LEVEL,
+    weights: Mapping[K, float], arms: Mapping[K, Sequence[float]], *, level: float = LEVEL
 ) -> Contrast:
-    """The sum of weight * mean over `terms`, each a weight and one arm's values.
+    """The sum of weight * mean over the arms of `weights`, given the values of all `arms` by unit.
 
-    A t interval at two-sided `level` with the larger of the variances within the arms of `terms`
-    and within those and `others` together, as the verdict takes it.
+    A t interval at two-sided `level` with the larger of the variances within all arms and within
+    those of `weights`, as the verdict takes it.
     """
-    value = math.fsum(weight * _mean(values) for weight, values in terms)
-    own = [values for weight, values in terms if weight]
-    squares, freedom = _within([*own, *others])
+    value = math.fsum(weight * _mean(arms[name]) for name, weight in weights.items())
+    squares, freedom = _within(list(arms.values()))
     if freedom < 1:
         return Contrast(value=value, low=None, high=None)
     variance = squares / freedom
-    own_squares, own_freedom = _within(own)
+    own_squares, own_freedom = _within([arms[name] for name in weights])
     if own_freedom:
         variance = max(variance, own_squares / own_freedom)
-    error = math.sqrt(variance * math.fsum(w * w / len(values) for w, values in terms))
-    half = float(stdtrit(freedom, 1 - level / 2)) * error
+    shares = math.fsum(weight**2 / len(arms[name]) for name, weight in weights.items())
+    half = float(stdtrit(freedom, 1 - level / 2)) * math.sqrt(variance * shares)
     return Contrast(value=value, low=value - half, high=value + half)
 
 

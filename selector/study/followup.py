@@ -149,11 +149,11 @@ def _gain(study: Study, answer: Answer, arm: Arm) -> Contrast | None:
         return None  # a verdict run of it diverged, or broke a constraint
     sign = 1.0 if study.minimize else -1.0
     values = {name: item.values for name, item in verdict.estimates.items()}
-    terms = [(sign, values[baseline]), (-sign, values[arm.name])]
-    claim = contrast(terms, list(values.values()), level=answer.level / (len(study.arms) - 1))
+    gain = {baseline: sign, arm.name: -sign}
+    claim = contrast(gain, values, level=answer.level / (len(study.arms) - 1))
     if not claim.above or claim.value <= verdict.margin:
         return None
-    return contrast(terms, list(values.values()))
+    return contrast(gain, values)
 
 
 def _changes(baseline: Arm, arm: Arm) -> dict[str, Any]:
