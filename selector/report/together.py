@@ -78,12 +78,12 @@ def find_together(stored: StoredStudy, found: Answer) -> Together | None:
         first = find_study(study.after, runs)
         if first is None:
             return None
-        return _together(first, answer(first.study, first.record), stored, found)
+        return combined(first, answer(first.study, first.record), stored, found)
     if not study.then:
         return None
     second = find_study(second_name(study.name), runs)
     other = answer(second.study, second.record) if second else None
-    return _together(stored, found, second, other)
+    return combined(stored, found, second, other)
 
 
 def to_mapping(found: Together | None) -> dict[str, Any] | None:
@@ -144,9 +144,10 @@ def shown(item: Contrast, places: int | None = None) -> str:
     return estimate(item.value, item.low, item.high, places)
 
 
-def _together(
+def combined(
     first: StoredStudy, found: Answer, second: StoredStudy | None, other: Answer | None
 ) -> Together:
+    """Of a first stage and, where it is stored, its second one, each with its answer."""
     chosen = accepted(first.study, found) if found.complete else Accepted(choices=(), notes=())
     state = _state(first, found, chosen, second, other)
     values: dict[str, Sequence[float]] = {}
