@@ -230,10 +230,11 @@ def _words(name: str, best: str, lead: Contrast, share: Contrast, margin: float)
     by = estimate(lead.value, lead.low, lead.high)
     more = f"{_percent(share)} {'more' if share.value > 0 else 'less'} {cost}"
     same = share.within(_SAME_COST)
+    level = f"at {'the same' if same else 'no clearly other'} {cost}"
     cheaper, dearer = share.below and not same, share.above and not same
     if lead.within(margin) or (lead.above and lead.value <= margin):
         text = f"practically as good as {best}"
-        return f"{text} with {more}" if cheaper or dearer else f"{text} at no clearly other cost"
+        return f"{text} with {more}" if cheaper or dearer else f"{text} {level}"
     if not lead.above:
         text = f"whether it is worse than {best} is not settled ({by})"
         return f"{text}; it needs {more}" if cheaper or dearer else text
@@ -241,7 +242,7 @@ def _words(name: str, best: str, lead: Contrast, share: Contrast, margin: float)
         return f"trades {by} for {more}"
     if dearer:
         return f"{best} is better by {by} and cheaper: this needs {more}"
-    return f"{best} is better by {by} at {'the same' if same else 'no clearly other'} cost"
+    return f"{best} is better by {by} {level}"
 
 
 def _percent(share: Contrast) -> str:
