@@ -146,10 +146,10 @@ def _pareto(stored: StoredStudy, answer: Answer, name: str) -> Pareto:
     for stage in (Stage.EXPLORE, Stage.RUNG1):
         runs = [item for item in stored.record.runs(stage) if _completed(item)]
         kept = [item for item in runs if _meets(constraints, item)]
-        known = [item for item in kept if _cost(item, name) is not None]
+        known = [(item, cost) for item in kept if (cost := _cost(item, name)) is not None]
         left_out += len(runs) - len(kept)
         missing += len(kept) - len(known)
-        trials += _trials(stored, known, name, stage, finalists)
+        trials += _trials(known, stage, finalists, minimize=stored.study.minimize)
     return Pareto(
         cost=name,
         arms=tuple(_arms(stored, answer, name)),
@@ -160,28 +160,27 @@ def _pareto(stored: StoredStudy, answer: Answer, name: str) -> Pareto:
 
 
 def _trials(
-    stored: StoredStudy, runs: Sequence[StoredRun], name: str, stage: str, finalists: set[int]
+    runs: Sequence[tuple[StoredRun, float]], stage: str, finalists: set[int], *, minimize: bool
 ) -> list[TrialCost]:
-    """The runs of one stage with their front."""
-    sign = 1.0 if stored.study.minimize else -1.0
-    points = [
-        (cost, item.result.value)
-        for item in runs
-        if item.result and item.result.value is not None and (cost := _cost(item, name)) is not None
+    """The runs of one stage, each with its cost, and their front."""
+    sign = 1.0 if minimize else -1.0
+    known = [
+        (item.trial, cost, item.result.value)
+        for item, cost in runs
+        if item.trial and item.result and item.result.value is not None
     ]
-    fronts = on_front([(cost, sign * value) for cost, value in points])
+    fronts = on_front([(cost, sign * value) for _, cost, value in known])
     return [
         TrialCost(
-            trial=item.trial.number,
-            arm=item.trial.arm,
+            trial=trial.number,
+            arm=trial.arm,
             stage=str(stage),
             value=value,
             cost=cost,
-            finalist=item.trial.number in finalists,
+            finalist=trial.number in finalists,
             front=front,
         )
-        for item, (cost, value), front in zip(runs, points, fronts, strict=True)
-        if item.trial
+        for (trial, cost, value), front in zip(known, fronts, strict=True)
     ]
 
 

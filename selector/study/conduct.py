@@ -80,8 +80,9 @@ def read_second_stage(first: StoredStudy, overrides: list[str], runs: Path) -> S
     """
     if not first.study.then:
         return None
-    found = accepted(first.study, answer(first.study, first.record))
-    if not found.follows:
+    known = answer(first.study, first.record)
+    found = accepted(first.study, known)
+    if not known.complete or not found.follows:  # a limit of the budget ends a stage early
         return None
     stage = together(first.study, found.choices)
     folder = runs / second_name(first.study.name)

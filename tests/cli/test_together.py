@@ -181,6 +181,14 @@ def test_nothing_to_combine_is_said_and_no_second_stage_follows(place):
     assert recommendation(place)["together"]["state"] == "nothing"
 
 
+def test_a_first_stage_that_a_limit_ended_has_no_second_one_yet(place):
+    limit = "budget.device_hours=1e-9"
+    place.run("run", "./study.yaml", limit, "objective.parameters.seconds=0.001", code=1)
+    assert 0 < place.finished() < 24
+    assert not (place.folder / "runs/mine-together").exists()
+    assert recommendation(place)["together"]["state"] == "to_come"
+
+
 def test_other_accepted_choices_than_stored_ones_are_not_mixed(place):
     place.run("run", "./study.yaml")
     shutil.rmtree(place.folder / "runs/mine")
