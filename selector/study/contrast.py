@@ -52,27 +52,36 @@ def contrast(
 ) -> Contrast:
     """The sum of weight * mean over the arms of `weights`, given the values of all `arms` by unit.
 
-    A t interval at two-sided `level` with the larger of the variances within all arms and within
-    those of `weights`, as the verdict takes it.
+    The wider of two t intervals at two-sided `level`, as for the verdict's differences: Student's,
+    with the variance pooled over all arms, and Welch's, with each arm's own and Satterthwaite's
+    degrees of freedom (1946, Biometrics Bulletin 2:110), where every arm has two units.
     """
     value = math.fsum(weight * _mean(arms[name]) for name, weight in weights.items())
-    squares, freedom = _within(list(arms.values()))
+    freedom = sum(len(values) - 1 for values in arms.values())
     if freedom < 1:
         return Contrast(value=value, low=None, high=None)
-    variance = squares / freedom
-    own_squares, own_freedom = _within([arms[name] for name in weights])
-    if own_freedom:
-        variance = max(variance, own_squares / own_freedom)
-    shares = math.fsum(weight**2 / len(arms[name]) for name, weight in weights.items())
-    half = float(stdtrit(freedom, 1 - level / 2)) * math.sqrt(variance * shares)
+    pooled = math.fsum(map(_squares, arms.values())) / freedom
+    shares = {name: weight**2 / len(arms[name]) for name, weight in weights.items()}
+    half = _half(pooled * math.fsum(shares.values()), freedom, level)
+    own = [(arms[name], share) for name, share in shares.items() if share]
+    if all(len(values) > 1 for values, _ in own):
+        parts = [(share * _squares(v) / (len(v) - 1), len(v) - 1) for v, share in own]
+        total = math.fsum(part for part, _ in parts)
+        if total > 0:
+            spent = math.fsum((part / total) ** 2 / count for part, count in parts)
+            half = max(half, _half(total, 1 / spent, level))
     return Contrast(value=value, low=value - half, high=value + half)
+
+
+def _half(variance: float, freedom: float, level: float) -> float:
+    return float(stdtrit(freedom, 1 - level / 2)) * math.sqrt(variance)
 
 
 def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
 
 
-def _within(arms: Sequence[Sequence[float]]) -> tuple[float, int]:
-    """Sum of squares within arms, and its degrees of freedom."""
-    squares = math.fsum((value - _mean(values)) ** 2 for values in arms for value in values)
-    return squares, sum(len(values) - 1 for values in arms)
+def _squares(values: Sequence[float]) -> float:
+    """Sum of squares around the mean."""
+    center = _mean(values)
+    return math.fsum((value - center) ** 2 for value in values)

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import random
+import statistics
 
 import pytest
+from scipy import stats
 
 from selector.study.contrast import contrast
-from selector.study.verdict import Evidence, decide
 
 
-def test_the_difference_of_two_arms_is_that_of_the_verdict():
-    arms = {"a": (1.0, 1.2, 1.1), "b": (1.9, 2.3, 2.0), "c": (5.0, 9.0, 7.0)}
-    evidence = {name: Evidence(values=values, cost=1.0) for name, values in arms.items()}
-    verdict = decide(evidence, minimize=True, margin=0.01, unit="sub-search")
-    for item in verdict.comparisons:
-        found = contrast({item.rival: 1.0, "a": -1.0}, arms)
-        assert found.value == pytest.approx(item.lead)
-        assert found.low == pytest.approx(item.low)
-        assert found.high == pytest.approx(item.high)
+def test_a_difference_is_the_wider_of_students_and_welchs():
+    arms = {"a": (1.0, 1.2, 1.1), "b": (1.9, 2.9, 2.0), "c": (5.0, 5.1, 5.05)}
+    for one, other, others in (("b", "c", ()), ("a", "c", ("b",)), ("c", "a", ())):
+        known = {name: arms[name] for name in (one, other, *others)}
+        found = contrast({one: 1.0, other: -1.0}, known)
+        welch = stats.ttest_ind(arms[one], arms[other], equal_var=False).confidence_interval()
+        freedom = 2 * len(known)
+        pooled = sum(2 * statistics.variance(values) for values in known.values()) / freedom
+        half = stats.t.ppf(0.975, freedom) * (pooled * 2 / 3) ** 0.5
+        middle = (welch.low + welch.high) / 2
+        assert found.value == pytest.approx(middle)
+        assert found.high == pytest.approx(max(welch.high, middle + half))
+        assert found.low == pytest.approx(min(welch.low, middle - half))
 
 
 def test_without_noise_there_is_no_interval():
@@ -42,7 +47,18 @@ def test_an_interaction_covers_the_truth_in_95_percent():
         }
         found = contrast(dict(enumerate(weights)), arms)
         inside += found.low <= truth <= found.high
-    assert 0.94 <= inside / 2000 <= 0.965  # standard error .005
+    assert 0.94 <= inside / 2000 <= 0.975  # standard error .005; the wider of two intervals
+
+
+def test_an_interaction_covers_the_truth_where_arms_scatter_unlike():
+    source = random.Random(2)
+    spreads = (0.3, 0.1, 0.1, 0.02)
+    inside = 0
+    for _ in range(2000):
+        arms = {place: [source.gauss(0, sd) for _ in range(4)] for place, sd in enumerate(spreads)}
+        found = contrast(dict(enumerate((1.0, -1.0, -1.0, 1.0))), arms)
+        inside += found.low <= 0 <= found.high
+    assert inside / 2000 >= 0.94
 
 
 def test_words_for_what_is_clear():
