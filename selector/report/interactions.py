@@ -50,7 +50,7 @@ class Interaction:
     best: tuple[Best, ...]
     """One for each column."""
     largest: Contrast
-    """The interaction contrast that is furthest from 0, at the shared level."""
+    """The largest interaction contrast, at the shared level; above 0 as it is turned."""
     where: str
     """Which values it contrasts."""
     depends: str
@@ -157,12 +157,13 @@ class _Table:
         pairs = [list(itertools.combinations(axis, 2)) for axis in (self.rows, self.columns)]
         level = LEVEL / (len(pairs[0]) * len(pairs[1]))
         found = []
-        for (row, other), (here, there) in itertools.product(*pairs):
-            gain = (-self.sign, row, here), (self.sign, other, here)
-            beside = (self.sign, row, there), (-self.sign, other, there)
-            where = f"{row} over {other} with {here} rather than {there}"
-            found.append((self.over(*gain, *beside, level=level), where))
-        return max(found, key=lambda item: abs(item[0].value))
+        for (one, other), (here, there) in itertools.product(*pairs):
+            for row, rival in ((one, other), (other, one)):
+                gain = (-self.sign, row, here), (self.sign, rival, here)
+                beside = (self.sign, row, there), (-self.sign, rival, there)
+                where = f"{row} over {rival} with {here} rather than {there}"
+                found.append((self.over(*gain, *beside, level=level), where))
+        return max(found, key=lambda item: item[0].value)
 
 
 def _interaction(first: str, second: str, table: _Table, margin: float) -> Interaction:

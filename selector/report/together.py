@@ -284,12 +284,16 @@ def _sentence(
     text += f"; one by one they gain {total} in all, so the interaction is"
     text += f" {shown(interaction, places)}: "
     if interaction.within(margin):
-        return text + "they practically add up."
-    if interaction.below:
-        return text + "they overlap, and bring less together than their sum."
-    if interaction.above:
-        return text + "they help each other, and bring more than their sum."
-    return text + "whether they add up is not settled."
+        text += "they practically add up."
+    elif interaction.below:
+        text += "they overlap, and bring less together than their sum."
+    elif interaction.above:
+        text += "they help each other, and bring more than their sum."
+    else:
+        text += "whether they add up is not settled."
+    if second is not None and second.recommended is not None:
+        text += f" {second_name(study.name)} recommends {second.recommended.arm}."
+    return text
 
 
 def _list(names: Sequence[str]) -> str:
