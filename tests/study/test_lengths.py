@@ -14,7 +14,7 @@ from selector.errors import ConfigError
 from selector.space.cost import flops_per_token
 from selector.space.space import assign
 from selector.study.arms import resolve
-from selector.study.lengths import settle, untimed
+from selector.study.lengths import scaled, settle, untimed
 from selector.study.study import from_mapping, question_changes
 
 TEXT = 1_000_000  # tokens of a training part
