@@ -165,7 +165,7 @@ def test_what_must_not_change(overrides, expected):
         *("budget.trials=9", "budget.replicates=5", "budget.most_replicates=8"),
         *("budget.screen=2", "budget.verdict_seeds=3", "budget.extensions=2"),
         *("budget.hours=1", "budget.device_hours=1", "budget.stop_when_clear=false"),
-        *("then=[together]", "launcher=inline", "budget.rungs=never"),
+        *("launcher=inline", "budget.rungs=never"),
     ],
 )
 def test_what_may_change(override):
