@@ -14,6 +14,7 @@ from selector.errors import ConfigError, RunFailed, StudyError
 from selector.launch.single import new_folder, run_one
 from selector.study.answer import answer, first_run
 from selector.study.conduct import DATA_FOLDER
+from selector.study.replays import with_table
 from selector.study.stored import StoredStudy
 from selector.track.record import Record, StoredRun
 from selector.track.run import Outcome, Result, Run, Stage, Trial
@@ -147,8 +148,10 @@ def prepared(config: RunConfig, runs: Path) -> RunConfig:
     """The configuration with its data read and named by its fingerprint.
 
     Raises:
-        InputError: every mistake in the data, or a function that cannot be imported.
+        InputError: every mistake in the data or table, or a function that cannot be imported.
     """
+    if config.objective.kind == "replay":
+        return with_table(config)
     from selector.launch.function import check
     from selector.train.data.prepare import prepare
 

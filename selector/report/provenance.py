@@ -26,18 +26,19 @@ def provenance(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
     study, record = stored.study, stored.record
     over = [item for item in record.runs() if item.trial and item.result]
     config = (answer.recommended or study.arms[0]).config
-    function = not config.built_in
+    function, replay = not config.built_in, config.objective.kind == "replay"
     runs_over, planned = progress(stored)
     found: dict[str, Any] = {
         "metric": study.metric,
         "direction": study.direction,
         "test_metric": metric_on_test(study.metric),
-        "objective": config.objective.function if function else config.objective.name,
+        "objective": config.objective.function or config.objective.name,
         "model": None if function else config.model.name,
         "parameters": None if function else parameters(config),
-        "tokens_per_run": study.budget.tokens,
-        "data": None if function else config.data.name,
-        "data_fingerprint": None if function else config.data.fingerprint or None,
+        "tokens_per_run": None if replay and not config.objective.horizon else study.budget.tokens,
+        "data": config.objective.table or (None if function else config.data.name),
+        "data_fingerprint": config.objective.fingerprint
+        or (None if function else config.data.fingerprint or None),
         "study_seed": study.seed,
         "seeds": _seeds(over),
         "sampler": plain(study.sampler),

@@ -14,6 +14,7 @@ from selector.launch import LAUNCHERS
 from selector.study.agenda import Agenda
 from selector.study.arms import resolve
 from selector.study.loop import run_study
+from selector.study.replays import with_tables
 from selector.study.stored import StoredStudy, check_name, read_mapping
 from selector.study.study import Arm, Study, question_changes
 from selector.track.lock import study_lock
@@ -84,8 +85,10 @@ def prepare_data(study: Study, runs: Path) -> Study:
     """The study with each arm's data read, tokenized and named by its fingerprint.
 
     Raises:
-        InputError: every mistake in the data, and functions that cannot be imported.
+        InputError: every mistake in the data and tables, and functions that cannot be imported.
     """
+    if any(arm.config.objective.kind == "replay" for arm in study.arms):
+        return with_tables(study)
     from selector.launch.function import check
     from selector.train.data.prepare import prepare
 

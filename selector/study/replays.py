@@ -1,0 +1,151 @@
+"""Studies against a table: everything that is wrong with it is said before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from selector.config.decode import Mistakes
+from selector.config.limits import is_number
+from selector.config.schema import Objective, RunConfig
+from selector.errors import InputError
+from selector.launch.lookup import Lookup, lookup_for
+from selector.launch.rows import Rows
+from selector.space.dimension import Choices, Interval
+from selector.study.study import Arm, Study
+
+#: Where the settings of a replay lie: the only keys that can make a difference to it.
+PREFIX = "objective.parameters."
+#: A run is replayed by rows of another length without a word up to this factor.
+_SAME_LENGTH = 1.1
+
+
+def with_tables(study: Study) -> Study:
+    """The study with its tables checked and named by their content, and notes on what they lack.
+
+    Raises:
+        InputError: every mistake in the tables, and whatever no row could answer.
+    """
+    mistakes = Mistakes()
+    notes: list[str] = []
+    arms = []
+    ranges = _ranges(study)
+    for arm in study.arms:
+        config = arm.config
+        if config.objective.kind != "replay":
+            kinds = f"{arm.name}: objective {config.objective.kind}"
+            mistakes.add(kinds, "replays are compared with replays alone")
+            continue
+        for key in [*arm.compared, *arm.space.dimensions]:
+            if not key.startswith("objective"):
+                text = f"has no effect on a replay: expected {PREFIX}NAME"
+                mistakes.add(f"{arm.name}: {key}", text)
+        try:
+            objective = _with_scales(config.objective, ranges)
+            lookup = lookup_for(objective)
+        except InputError as error:
+            mistakes.lines += error.mistakes
+            continue
+        objective = replace(objective, fingerprint=lookup.table.fingerprint)
+        arm = replace(arm, config=replace(config, objective=objective))
+        _check_rows(study, arm, lookup, mistakes, notes)
+        arms.append(arm)
+    if mistakes.lines:
+        raise InputError(list(dict.fromkeys(mistakes.lines)))
+    return replace(study, arms=tuple(arms), notes=tuple(dict.fromkeys((*study.notes, *notes))))
+
+
+def with_table(config: RunConfig) -> RunConfig:
+    """The configuration of a single run with its table checked and named by its content.
+
+    Raises:
+        InputError: every mistake in the table.
+    """
+    objective = _with_scales(config.objective, {})
+    lookup = lookup_for(objective)
+    lookup.rows(objective.parameters, 1)
+    return replace(config, objective=replace(objective, fingerprint=lookup.table.fingerprint))
+
+
+def _ranges(study: Study) -> dict[str, Interval]:
+    """Parameter -> a range in which it is tuned, in any arm."""
+    return {
+        key.removeprefix(PREFIX): item
+        for arm in study.arms
+        for key, item in arm.space.dimensions.items()
+        if isinstance(item, Interval)
+    }
+
+
+def _with_scales(objective: Objective, ranges: Mapping[str, Interval]) -> Objective:
+    """The objective with a scale for each number that needs one.
+
+    What is not tuned over a range is a name and matched exactly; a range that is not logarithmic
+    leaves it to the table's numbers whether they are.
+    """
+    found: dict[str, Any] = {}
+    for name, value in objective.parameters.items():
+        if is_number(value) and name not in ranges:
+            found[name] = "exact"
+        elif name in ranges and ranges[name].log:
+            found[name] = "log"
+    return replace(objective, scales={**found, **objective.scales})
+
+
+def _check_rows(
+    study: Study, arm: Arm, lookup: Lookup, mistakes: Mistakes, notes: list[str]
+) -> None:
+    """Note a mistake for what no row can answer, and what a reader should know of the rows."""
+    objective = arm.config.objective
+    stages = ("explore", "rung1") if study.rungs else ("explore",)
+    tokens = [study.tokens_of(arm, arm.config, stage) for stage in stages]
+    if lookup.left_out:
+        notes.append(f"{objective.table}: {lookup.left_out} rows without a result are left out")
+    for changes in _choices(arm):
+        for length in tokens:
+            try:
+                rows = lookup.rows({**objective.parameters, **changes}, length)
+            except InputError as error:
+                mistakes.lines += [f"{arm.name}: {line}" for line in error.mistakes]
+                continue
+            notes += _notes(arm, rows, length)
+
+
+def _choices(arm: Arm) -> Iterator[dict[str, Any]]:
+    """Changes of the parameters with each of which some row must agree."""
+    listed = {
+        key.removeprefix(PREFIX): item.values
+        for key, item in arm.space.dimensions.items()
+        if isinstance(item, Choices)
+    }
+    if not listed:
+        yield {}
+    for name, values in listed.items():
+        for value in values:
+            yield {name: value}
+
+
+def _notes(arm: Arm, rows: Rows, tokens: int) -> Iterator[str]:
+    objective = arm.config.objective
+    if objective.noise == 0 or (objective.noise == "rows" and rows.spread == 0):
+        yield (
+            f"{arm.name}: its rows are not repeated, so that every seed has the same value, and"
+            " what the intervals say of noise is too little; objective.noise=SD adds some"
+        )
+    if objective.lookup == "interpolate" and not rows.names:
+        yield f"{arm.name}: lookup=interpolate has no effect: nothing is tuned over a range"
+    if rows.horizon is not None:
+        length = rows.horizon * objective.horizon_tokens
+        if max(length / tokens, tokens / length) > _SAME_LENGTH:
+            yield f"{arm.name}: runs of {tokens} tokens are replayed by rows of {length:.0f}"
+    for key, item in arm.space.dimensions.items():
+        name = key.removeprefix(PREFIX)
+        if not isinstance(item, Interval) or name not in rows.names:
+            continue
+        low, high = rows.reach(name)
+        if item.low < low * (1 - 1e-9) or item.high > high * (1 + 1e-9):
+            yield (
+                f"{arm.name}: {key} is tuned over {item}, its rows lie at {low:g} to {high:g}:"
+                " outside, the outermost rows answer"
+            )
