@@ -76,6 +76,7 @@ def rerun(
     before, now = first.run.config.data, config.data
     if before.fingerprint != now.fingerprint and _same_source(before, now):
         on_notice(data_changed(before.fingerprint, now))
+    _notice_other_table(first.run.config, config, on_notice)
     number = new_folder(stored.folder / "reruns").name
     run = Run(
         key=f"reruns/{number}",
@@ -121,6 +122,7 @@ def train(
     stored_data = known.fingerprint not in ("", config.data.fingerprint)
     if stored_data and known == replace(config.data, fingerprint=known.fingerprint):
         on_notice(data_changed(known.fingerprint, config.data))
+    _notice_other_table(single.config, config, on_notice)
     folder = new_folder(runs / "_single")
     run = Run(
         key=folder.name,
@@ -183,6 +185,18 @@ def data_changed(known: str, data: Data) -> str:
         " between Python versions; files may have changed). Numbers of different texts are not"
         " compared."
     )
+
+
+def _notice_other_table(
+    before: RunConfig, now: RunConfig, on_notice: Callable[[str], None]
+) -> None:
+    """Say that a replay's table is not what it was."""
+    known, found = before.objective.fingerprint, now.objective.fingerprint
+    if known not in ("", found):
+        on_notice(
+            f"The table {now.objective.table} differs: its content was {known}, now {found}."
+            " Numbers of different tables are not compared."
+        )
 
 
 def _trial(stored: StoredStudy, number: int | None) -> Trial:

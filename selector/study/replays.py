@@ -34,13 +34,12 @@ def with_tables(study: Study) -> Study:
     for arm in study.arms:
         config = arm.config
         if config.objective.kind != "replay":
-            kinds = f"{arm.name}: objective {config.objective.kind}"
-            mistakes.add(kinds, "replays are compared with replays alone")
+            text = f"{config.objective.kind} cannot be compared with replays"
+            mistakes.add("objective.kind", text)
             continue
         for key in [*arm.compared, *arm.space.dimensions]:
             if not key.startswith("objective"):
-                text = f"has no effect on a replay: expected {PREFIX}NAME"
-                mistakes.add(f"{arm.name}: {key}", text)
+                mistakes.add(key, f"has no effect on a replay: expected {PREFIX}NAME")
         try:
             objective = _with_scales(config.objective, ranges)
             lookup = lookup_for(objective)
@@ -107,7 +106,7 @@ def _check_rows(
             try:
                 rows = lookup.rows({**objective.parameters, **changes}, length)
             except InputError as error:
-                mistakes.lines += [f"{arm.name}: {line}" for line in error.mistakes]
+                mistakes.lines += error.mistakes
                 continue
             notes += _notes(arm, rows, length)
 
