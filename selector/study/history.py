@@ -19,8 +19,8 @@ from selector.config.identity import config_content, plain
 from selector.config.limits import is_number
 from selector.config.schema import GROUPS, Value
 from selector.errors import ConfigError, StudyError
-from selector.space.dimension import Choices, Dimension
-from selector.study.samplers import Past, make_sampler
+from selector.space.dimension import Choices
+from selector.study.sampler import Past, make_sampler
 from selector.study.stored import StoredStudy, check_name, find_study
 from selector.study.study import Arm, Study
 from selector.study.telling import told
@@ -158,7 +158,7 @@ def prior(observations: Observations, study: Study) -> dict[str, list[Past]]:
         known = [float(item.value) for item in fitting if item.value is not None]
         found[arm.name] = [
             Past(
-                values={key: item.values[key] for key in arm.space.dimensions},
+                values=_tuned(item, arm),
                 told=told(
                     Outcome.DIVERGED if item.value is None else Outcome.COMPLETE,
                     item.value,
@@ -232,13 +232,13 @@ def _misfit(item: Observation, arm: Arm, study: Study) -> str:
     tokens = study.tokens_of(arm, arm.config)
     if item.tokens not in (None, tokens):
         return f"runs of {item.tokens} tokens, not {tokens}"
-    for key in (*arm.compared, *arm.space.dimensions):
+    for key in (*arm.compared, *_there(item, arm)):
         if key not in item.values:
             return f"{key} is not said"
     content, known = leaves(config_content(arm.config)), leaves(plain(arm.config))
     for key, value in item.values.items():
         if key in arm.space.dimensions:
-            if not _inside(arm.space.dimensions[key], value):
+            if not arm.space.dimensions[key].has(value):  # type: ignore[arg-type]
                 return f"{key}={value} is outside {arm.space.dimensions[key]}"
         elif key in GROUPS:
             if arm.choices.get(key) != value:
@@ -250,17 +250,23 @@ def _misfit(item: Observation, arm: Arm, study: Study) -> str:
     return ""
 
 
-def _inside(item: Dimension, value: Value) -> bool:
-    if isinstance(item, Choices):
-        return any(_same(choice, value) for choice in item.values)
-    if not is_number(value):
-        return False
-    number = float(value)  # type: ignore[arg-type]
-    steps = item.step or (1 if item.integer else None)
-    on_step = steps is None or math.isclose(
-        (number - item.low) / steps, round((number - item.low) / steps), abs_tol=1e-9
-    )
-    return on_step and item.low <= number <= item.high
+def _there(item: Observation, arm: Arm) -> list[str]:
+    """The tuned keys whose conditions hold for an observation."""
+    return [key for key in arm.space.order if arm.space.has(key, item.values)]
+
+
+def _tuned(item: Observation, arm: Arm) -> dict[str, Value]:
+    """An observation's values of what is tuned, as a sampler would have proposed them."""
+    space, there = arm.space, set(_there(item, arm))
+    found: dict[str, Value] = {}
+    for key, dimension in space.dimensions.items():
+        if key in there:
+            value: Any = item.values[key]
+            if isinstance(dimension, Choices):
+                found[key] = dimension.values[dimension.place(value)]
+            else:
+                found[key] = round(value) if dimension.integer else float(value)
+    return found
 
 
 def _same(one: Any, other: Any) -> bool:

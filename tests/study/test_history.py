@@ -11,7 +11,7 @@ import pytest
 
 from selector.config.schema import Technique
 from selector.errors import ConfigError, StudyError
-from selector.space.dimension import Choices, Interval
+from selector.space.dimension import Choices, Condition, Interval
 from selector.study.history import (
     Observation,
     Observations,
@@ -97,6 +97,28 @@ def test_choices_steps_and_whole_numbers_are_kept_to():
     ]
     found = prior(observations(*rows), asked)["adamw"]
     assert [tuple(past.values.values()) for past in found] == [(0.01, 2), (0.01, 4), (0.02, 6)]
+
+
+def test_keys_whose_condition_does_not_hold_need_not_be_said():
+    when = (Condition(key="optimizer.kind", values=("slow",)),)
+    dimensions = {
+        "optimizer.kind": Choices(values=("slow", "fast")),
+        "optimizer.lr": Interval(low=1e-3, high=1e-1, log=True, when=when),
+    }
+    asked = study((Surface(dimensions=dimensions),))
+    rows = [
+        Observation(values={"optimizer": "adamw", **values}, value=2.0)
+        for values in (
+            {"optimizer.kind": "fast"},
+            {"optimizer.kind": "slow"},  # says no rate
+            {"optimizer.kind": "slow", "optimizer.lr": 1e-2},
+        )
+    ]
+    found = prior(observations(*rows), asked)["adamw"]
+    assert [past.values for past in found] == [
+        {"optimizer.kind": "fast"},
+        {"optimizer.kind": "slow", "optimizer.lr": 1e-2},
+    ]
 
 
 def test_a_sampler_is_told_values_and_a_penalty_for_what_diverged():
@@ -185,7 +207,7 @@ def test_a_study_keeps_what_it_started_from():
 
 
 def test_a_start_moves_what_tpe_proposes_first():
-    from selector.study.samplers import make_sampler
+    from selector.study.sampler import make_sampler
 
     asked = study(ARMS, sampler=TPE)
     rates = [3e-4 * 10 ** (place / 15) for place in range(31)]
@@ -193,6 +215,9 @@ def test_a_start_moves_what_tpe_proposes_first():
     past = prior(observations(*rows), asked)["adamw"]
     space = asked.arm("adamw").space
     proposed = [
-        make_sampler(TPE).suggest(space, 0, past, seed, True)["optimizer.lr"] for seed in range(8)
+        make_sampler(TPE).suggest(space, 0, past, seed, True, total=8, search_seed=1)[
+            "optimizer.lr"
+        ]
+        for seed in range(8)
     ]
     assert sum(5e-3 < rate < 1.6e-2 for rate in proposed) >= 6  # 25 % of the range by chance
