@@ -26,18 +26,21 @@ def provenance(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
     study, record = stored.study, stored.record
     over = [item for item in record.runs() if item.trial and item.result]
     config = (answer.recommended or study.arms[0]).config
-    function, replay = not config.built_in, config.objective.kind == "replay"
+    function, objective = not config.built_in, config.objective
+    endless = objective.kind == "replay" and not objective.horizon  # its runs have no length
     runs_over, planned = answer.searches.finished, answer.searches.total
     found: dict[str, Any] = {
         "metric": study.metric,
         "direction": study.direction,
         "test_metric": metric_on_test(study.metric),
-        "objective": config.objective.function or config.objective.name,
+        "objective": objective.function or objective.name,
         "model": None if function else config.model.name,
         "parameters": None if function else parameters(config),
-        "tokens_per_run": None if replay and not config.objective.horizon else study.budget.tokens,
-        "data": config.objective.table or (None if function else config.data.name),
-        "data_fingerprint": config.objective.fingerprint
+        "fair": study.fair,
+        "tokens_per_run": {} if endless else {arm.name: arm.tokens for arm in study.arms},
+        "seconds_per_token": dict(study.pilot),
+        "data": objective.table or (None if function else config.data.name),
+        "data_fingerprint": objective.fingerprint
         or (None if function else config.data.fingerprint or None),
         "study_seed": study.seed,
         "seeds": _seeds(over),
