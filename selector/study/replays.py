@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from selector.config.command_line import LENGTHS
 from selector.config.decode import Mistakes
 from selector.config.limits import is_number
 from selector.config.schema import Objective, RunConfig
@@ -14,11 +15,12 @@ from selector.launch.lookup import Lookup, lookup_for
 from selector.launch.rows import Rows
 from selector.space.dimension import Choices, Interval
 from selector.study.study import Arm, Study
+from selector.track.run import Stage
 
 #: Where the settings of a replay lie: the only keys that can make a difference to it.
 PREFIX = "objective.parameters."
 #: A run is replayed by rows of another length without a word up to this factor.
-_SAME_LENGTH = 1.1
+_SAME_LENGTH = 1.2
 
 
 def with_tables(study: Study) -> Study:
@@ -29,7 +31,7 @@ def with_tables(study: Study) -> Study:
     """
     mistakes = Mistakes()
     notes: list[str] = []
-    arms = []
+    arms, without_short = [], []
     ranges = _ranges(study)
     for arm in study.arms:
         config = arm.config
@@ -38,7 +40,10 @@ def with_tables(study: Study) -> Study:
             mistakes.add("objective.kind", text)
             continue
         for key in [*arm.compared, *arm.space.dimensions]:
-            if not key.startswith("objective"):
+            selects_rows = key.startswith("objective") or (
+                key in LENGTHS and config.objective.horizon
+            )
+            if not selects_rows:
                 mistakes.add(key, f"has no effect on a replay: expected {PREFIX}NAME")
         try:
             objective = _with_scales(config.objective, ranges)
@@ -48,11 +53,29 @@ def with_tables(study: Study) -> Study:
             continue
         objective = replace(objective, fingerprint=lookup.table.fingerprint)
         arm = replace(arm, config=replace(config, objective=objective))
-        _check_rows(study, arm, lookup, mistakes, notes)
+        if lookup.left_out:
+            count, table = lookup.left_out, objective.table
+            notes.append(f"{table}: {count} rows without a result are left out")
+        for rows in _rows(arm, lookup, study.tokens_of(arm, arm.config), mistakes):
+            notes += _notes(arm, rows)
+        short = study.tokens_of(arm, arm.config, Stage.RUNG1)
+        if study.rungs and not all(
+            _is_of_length(rows, arm, short) for rows in _rows(arm, lookup, short, mistakes)
+        ):
+            without_short.append(f"no rows of {arm.name} are of {short} tokens")
         arms.append(arm)
+    if without_short and study.budget.rungs == "always":
+        mistakes.add("budget.rungs", f"expected never or auto, got always: {without_short[0]}")
     if mistakes.lines:
         raise InputError(list(dict.fromkeys(mistakes.lines)))
-    return replace(study, arms=tuple(arms), notes=tuple(dict.fromkeys((*study.notes, *notes))))
+    if without_short:
+        notes.append(f"rungs: off: {without_short[0]}")
+    return replace(
+        study,
+        arms=tuple(arms),
+        rungs=study.rungs and not without_short,
+        notes=tuple(dict.fromkeys((*study.notes, *notes))),
+    )
 
 
 def with_table(config: RunConfig) -> RunConfig:
@@ -92,23 +115,13 @@ def _with_scales(objective: Objective, ranges: Mapping[str, Interval]) -> Object
     return replace(objective, scales={**found, **objective.scales})
 
 
-def _check_rows(
-    study: Study, arm: Arm, lookup: Lookup, mistakes: Mistakes, notes: list[str]
-) -> None:
-    """Note a mistake for what no row can answer, and what a reader should know of the rows."""
-    objective = arm.config.objective
-    stages = ("explore", "rung1") if study.rungs else ("explore",)
-    tokens = [study.tokens_of(arm, arm.config, stage) for stage in stages]
-    if lookup.left_out:
-        notes.append(f"{objective.table}: {lookup.left_out} rows without a result are left out")
+def _rows(arm: Arm, lookup: Lookup, tokens: int, mistakes: Mistakes) -> Iterator[Rows]:
+    """The rows of the given length for each choice in the arm; a mistake for what none answers."""
     for changes in _choices(arm):
-        for length in tokens:
-            try:
-                rows = lookup.rows({**objective.parameters, **changes}, length)
-            except InputError as error:
-                mistakes.lines += error.mistakes
-                continue
-            notes += _notes(arm, rows, length)
+        try:
+            yield lookup.rows({**arm.config.objective.parameters, **changes}, tokens)
+        except InputError as error:
+            mistakes.lines += error.mistakes
 
 
 def _choices(arm: Arm) -> Iterator[dict[str, Any]]:
@@ -125,8 +138,14 @@ def _choices(arm: Arm) -> Iterator[dict[str, Any]]:
             yield {name: value}
 
 
-def _notes(arm: Arm, rows: Rows, tokens: int) -> Iterator[str]:
-    objective = arm.config.objective
+def _is_of_length(rows: Rows, arm: Arm, tokens: int) -> bool:
+    """Whether rows are about as long as a run of so many tokens, or of no known length."""
+    length = (rows.horizon or 0.0) * arm.config.objective.horizon_tokens
+    return not length or max(length / tokens, tokens / length) <= _SAME_LENGTH
+
+
+def _notes(arm: Arm, rows: Rows) -> Iterator[str]:
+    objective, tokens = arm.config.objective, arm.tokens
     if objective.noise == 0 or (objective.noise == "rows" and rows.spread == 0):
         yield (
             f"{arm.name}: its rows are not repeated, so that every seed has the same value, and"
@@ -134,10 +153,9 @@ def _notes(arm: Arm, rows: Rows, tokens: int) -> Iterator[str]:
         )
     if objective.lookup == "interpolate" and not rows.names:
         yield f"{arm.name}: lookup=interpolate has no effect: nothing is tuned over a range"
-    if rows.horizon is not None:
+    if rows.horizon is not None and not _is_of_length(rows, arm, tokens):
         length = rows.horizon * objective.horizon_tokens
-        if max(length / tokens, tokens / length) > _SAME_LENGTH:
-            yield f"{arm.name}: runs of {tokens} tokens are replayed by rows of {length:.0f}"
+        yield f"{arm.name}: runs of {tokens} tokens are replayed by rows of {length:.0f}"
     for key, item in arm.space.dimensions.items():
         name = key.removeprefix(PREFIX)
         if not isinstance(item, Interval) or name not in rows.names:

@@ -44,5 +44,7 @@ def write_study(folder: Path, *, study: str = STUDY, objective: str = OBJECTIVE)
 def read(folder: Path, table: Path, *overrides: str, **texts: str) -> Study:
     """The study, read from `folder`, its table checked."""
     file = write_study(folder, **texts)
-    given = [f"objective.table={table}", "budget.tokens=100", *overrides]
+    given = [f"objective.table={table}", *overrides]
+    if not any(text.startswith("budget.tokens") for text in overrides):
+        given.append("budget.tokens=100")
     return read_study(str(file), given, folder / "runs")

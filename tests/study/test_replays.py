@@ -12,6 +12,7 @@ import pytest
 import selector
 from selector.config.identity import config_fingerprint
 from selector.errors import InputError
+from selector.launch.lookup import lookup_for
 from selector.study.study import from_mapping, question_changes
 from tests.launch.tables import ROWS, write
 from tests.study.replay_study import OBJECTIVE, STUDY, read, write_study
@@ -44,6 +45,34 @@ def test_what_is_tuned_is_scaled_as_its_range_and_the_rest_is_exact(tmp_path):
     assert dict(study.arms[0].config.objective.scales) == {"lr": "log", "steps": "exact"}
     given = read(tmp_path, write(tmp_path), objective=text + "scales: {steps: linear}\n")
     assert dict(given.arms[0].config.objective.scales) == {"lr": "log", "steps": "linear"}
+
+
+def test_rungs_and_compared_lengths_take_rows_of_their_lengths(tmp_path):
+    table = write(tmp_path)
+    text = ROWS.replace("1000", "300").replace("constant,0.01,100,3.0\n", "constant,0.01,300,2.9\n")
+    longer = write(tmp_path, text, "longer.csv")
+    rungs = read(tmp_path, longer, "budget.tokens=300")
+    assert rungs.rungs
+    assert not any(note.startswith("rungs: ") for note in rungs.notes)
+    arm = rungs.arm("schedule=linear")
+    tokens = {stage: rungs.tokens_of(arm, arm.config, stage) for stage in ("rung1", "explore")}
+    found = {
+        stage: lookup_for(arm.config.objective).at(arm.config.objective.parameters, count, 1)
+        for stage, count in tokens.items()
+    }
+    assert {stage: item.value for stage, item in found.items()} == {"rung1": 2.8, "explore": 2.4}
+    without = read(tmp_path, table, "budget.tokens=1000")
+    assert not without.rungs
+    assert "rungs: off: no rows of schedule=constant are of 333 tokens" in without.notes
+    with pytest.raises(InputError, match="got always: no rows of schedule=constant are of 333"):
+        read(tmp_path, table, "budget.tokens=1000", "budget.rungs=always")
+    endless = OBJECTIVE.replace("horizon: steps\n", "")
+    with pytest.raises(InputError, match="its table has no column of lengths"):
+        read(tmp_path, table, "budget.rungs=always", objective=endless)
+    compared = read(tmp_path, table, "budget.tokens=100,1000")
+    assert {arm.tokens for arm in compared.arms} == {100, 1000}
+    with pytest.raises(InputError, match=r"budget.tokens: has no effect on a replay"):
+        read(tmp_path, table, "budget.tokens=100,1000", objective=endless)
 
 
 def test_a_relative_table_lies_below_the_folder_where_it_was_asked(tmp_path, monkeypatch):
@@ -99,7 +128,8 @@ def test_all_that_is_wrong_is_said_before_anything_runs(tmp_path):
     ],
 )
 def test_what_a_reader_should_know_of_the_rows_is_noted(tmp_path, overrides, note):
-    quiet = read(tmp_path, write(tmp_path), "objective.noise=0.01").notes
+    overrides = [*overrides, "budget.rungs=never"]
+    quiet = read(tmp_path, write(tmp_path), "objective.noise=0.01", "budget.rungs=never").notes
     assert len(quiet) == 1
     assert quiet[0].endswith("1 rows without a result are left out")
     notes = read(tmp_path, write(tmp_path), *overrides).notes
