@@ -176,8 +176,8 @@ def prior_note(observations: Observations, study: Study) -> str:
     words = []
     for arm in study.arms:
         misfits = [_misfit(item, arm, study) for item in observations.rows]
-        reasons = Counter(filter(None, misfits)).most_common(1)
-        why = f" ({reasons[0][0]})" if reasons else ""
+        reasons = Counter(misfits).most_common(1)
+        why = f" ({reasons[0][0]})" if reasons and "" not in misfits else ""
         words.append(f"{misfits.count('')} for {arm.name}{why}")
     text = (
         f"of {len(observations.rows)} observations in {observations.name}"
