@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from selector import __version__
-from selector.cli import commands
+from selector.cli import commands, importing
 from selector.config.decode import unknown
 
 _OVERRIDES = """\
@@ -32,6 +32,7 @@ and how sure are we?
   selector train  FILE|[override …]    one run of one configuration, no study
   selector ui     [--port 5000]        the MLflow UI on 127.0.0.1
   selector list   [AXIS]               studies, axes, techniques
+  selector import NAME SOURCE          earlier results (CSV, MLflow, Optuna) as a start for a search
 
 STUDY is a name in studies/ (`selector list`) or the path of a study file.
 Everywhere: --runs DIR, --reports DIR, --json (one object on standard output, nothing else).
@@ -117,5 +118,6 @@ _COMMANDS: dict[
     "rerun": (commands.rerun, _rerun),
     "train": (commands.train, _train),
     "ui": (commands.ui, _port),
+    "import": (importing.import_, importing.describe),
     "list": (commands.list_, _optional("axis", "such as optimizer; default: studies and axes")),
 }

@@ -28,6 +28,7 @@ from selector.study.followup import (
 from selector.study.lengths import settle, untimed
 from selector.study.loop import run_study
 from selector.study.pilot import time_arms
+from selector.study.replays import with_tables
 from selector.study.stored import StoredStudy, check_name, read_mapping
 from selector.study.study import Arm, Study, question_changes
 from selector.track.lock import study_lock
@@ -155,9 +156,11 @@ def prepare_data(study: Study, runs: Path) -> Study:
     """The study with each arm's data read, tokenized and named, and the lengths of its runs.
 
     Raises:
-        InputError: every mistake in the data, functions that cannot be imported, and lengths that
-            are not one step.
+        InputError: every mistake in the data and tables, functions that cannot be imported, and
+            lengths that are not one step.
     """
+    if any(arm.config.objective.kind == "replay" for arm in study.arms):
+        return with_tables(study)
     from selector.launch.function import check
     from selector.train.data.prepare import prepare
 
