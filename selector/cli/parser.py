@@ -26,6 +26,7 @@ and how sure are we?
 
   selector plan   STUDY [override …]   what would run; trains nothing
   selector run    STUDY [override …]   run it, or go on with it; ends with the report
+                                       [--from NAME: start from an import or another study]
   selector status [STUDY]              progress, best so far, failures by kind
   selector report STUDY                write reports/STUDY from what is stored
   selector rerun  STUDY [--trial N] [override …]   train the recommended again and compare
@@ -79,6 +80,17 @@ def _study_and_overrides(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("overrides", nargs="*", metavar="override")
 
 
+def _run(parser: argparse.ArgumentParser) -> None:
+    _study_and_overrides(parser)
+    parser.add_argument(
+        "--from",
+        dest="start",
+        default="",
+        metavar="NAME",
+        help="an import or another study whose results a sampler that learns starts with",
+    )
+
+
 def _rerun(parser: argparse.ArgumentParser) -> None:
     _study_and_overrides(parser)
     parser.add_argument("--trial", type=int, metavar="N", help="this trial, not the recommended")
@@ -112,7 +124,7 @@ _COMMANDS: dict[
     tuple[Callable[[argparse.Namespace], int], Callable[[argparse.ArgumentParser], None]],
 ] = {
     "plan": (commands.plan, _study_and_overrides),
-    "run": (commands.run, _study_and_overrides),
+    "run": (commands.run, _run),
     "status": (commands.status, _optional("study", "a stored study; default: all")),
     "report": (commands.report, _study),
     "rerun": (commands.rerun, _rerun),

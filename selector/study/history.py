@@ -24,7 +24,7 @@ from selector.study.sampler import Past, make_sampler
 from selector.study.stored import StoredStudy, check_name, find_study
 from selector.study.study import Arm, Study
 from selector.study.telling import told
-from selector.track.record import FORMAT
+from selector.track.record import FORMAT, Record
 from selector.track.run import Outcome, Stage, Told
 from selector.track.store import FolderStore, Store
 
@@ -32,6 +32,7 @@ from selector.track.store import FolderStore, Store
 FILE = "observations.json"
 #: In the folder of a study: what it started from, so that it goes on with the same.
 START = "start.json"
+DECISION = "start"
 #: Choices that decide what a value means; batch, regularization and compute do not.
 _AXES = ("model", "optimizer", "schedule", "objective", "data")
 #: Outcomes that say something about the configuration.
@@ -187,6 +188,29 @@ def prior_note(observations: Observations, study: Study) -> str:
     if not make_sampler(study.sampler).learns:
         text += f", and have no effect: the sampler {study.sampler.name} does not learn"
     return text
+
+
+def start_from(name: str, study: Study, record: Record, runs: Path) -> None:
+    """Let a study that has no trial yet start with what is stored under `name`.
+
+    Raises:
+        StudyError: there is nothing under that name, or the study has begun otherwise.
+        ConfigError: what is there is judged otherwise than the study.
+    """
+    known = read_start(record.store)
+    if known is not None and known[0] == name:
+        return
+    if known is not None or record.trials:
+        began = f"with --from {known[0]}" if known else "without --from"
+        path = record.store.path("trials") or study.name
+        raise StudyError(
+            f"{path}: {study.name} began {began}, and its trials rest on that; `name="
+            f"{study.name}_2` stores one that starts from {name} beside it"
+        )
+    observations = read_observations(name, runs)
+    write_start(record.store, name, prior(observations, study))
+    note = prior_note(observations, study)
+    record.decide({"decision": DECISION, "from": name, "note": note})
 
 
 def write_start(store: Store, name: str, arms: Mapping[str, Sequence[Past]]) -> None:

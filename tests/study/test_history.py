@@ -20,12 +20,17 @@ from selector.study.history import (
     prior_note,
     read_observations,
     read_start,
+    start_from,
     write_observations,
     write_start,
 )
+from selector.study.loop import run_study
+from selector.track.record import Record
 from selector.track.run import Outcome
 from selector.track.store import FolderStore, MemoryStore
+from selector.track.tracker import NullTracker
 from tests.report.build import METRIC, TOKENS, Builder, Surface, study
+from tests.study.replayed import launcher, small_study
 
 ARMS = (Surface(name="adamw"), Surface(name="muon", low=1e-3, high=1e-1))
 TPE = Technique(name="tpe", values={"startup_trials": 4})
@@ -220,3 +225,27 @@ def test_a_start_moves_what_tpe_proposes_first():
         for seed in range(8)
     ]
     assert sum(5e-3 < rate < 1.6e-2 for rate in proposed) >= 6  # 25 % of the range by chance
+
+
+def test_a_start_is_stored_told_and_used_again(tmp_path):
+    runs = tmp_path / "runs"
+    asked = small_study(trials=4, sampler=Technique(name="tpe", values={"startup_trials": 2}))
+    first = Record(FolderStore(runs / "first"))
+    first.write_study(replace(asked, name="first").to_mapping())
+    run_study(replace(asked, name="first"), first, launcher(), NullTracker())
+
+    second, plain_ = replace(asked, name="second"), Record(MemoryStore())
+    record = Record(FolderStore(runs / "second"))
+    start_from("first", second, record, runs)
+    run_study(second, record, launcher(), NullTracker())
+    run_study(second, plain_, launcher(), NullTracker())
+    values = [dict(trial.values) for _, trial in sorted(record.trials.items())]
+    assert values != [dict(trial.values) for _, trial in sorted(plain_.trials.items())]
+    (told_,) = [item for item in record.decisions() if item["decision"] == "start"]
+    assert "no evidence for the verdict" in told_["note"]
+
+    start_from("first", second, record, runs)  # going on names it again: nothing new
+    with pytest.raises(StudyError, match="second began with --from first"):
+        start_from("other", second, record, runs)
+    with pytest.raises(StudyError, match="first began without --from"):
+        start_from("second", replace(asked, name="first"), first, runs)

@@ -177,13 +177,13 @@ def command(folder: Path, arguments: list[str]) -> subprocess.CompletedProcess[s
 
 def asked(name: str, table: str, tmp_path: Path, *overrides: str):
     """The recommendation of a shipped study of replays."""
-    paths, _ = selector.run_and_report(
+    written, _ = selector.run_and_report(
         name,
         [f"objective.table={(TABLES / table).resolve()}", "tracker=none", *overrides],
         runs=tmp_path / "runs",
         reports=tmp_path / "reports",
     )
-    return paths.recommendation
+    return written[-1].recommendation
 
 
 @needs_tables
