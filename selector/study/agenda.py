@@ -19,6 +19,7 @@ from selector.config.schema import RunConfig, Scalar
 from selector.errors import ConfigError
 from selector.space.space import assign
 from selector.study.answer import answer
+from selector.study.branching import forget_spare_trunks
 from selector.study.constraints import known_violation, missing
 from selector.study.extension import DECISION, next_extension, space_at
 from selector.study.sampler import SAMPLERS, Past, ask_seed, make_sampler
@@ -98,6 +99,8 @@ class Agenda:
         result = self._result(run, trial, ended)
         self.record.finish(key, result)
         self.searches.note(trial, run, result)
+        if search := self.searches.search_of(trial):
+            forget_spare_trunks(self.study, self.record, search)
         self._decide()
         self._note_finalist(trial)
         return result

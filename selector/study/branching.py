@@ -7,7 +7,6 @@ warmup. What is shared is computed from the rates themselves: `selector.train.sc
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from selector.config.schema import RunConfig, Value
 from selector.space.dimension import Choices
 from selector.space.space import assign
 from selector.study.study import Arm, Study
+from selector.study.sub_search import SubSearch
 from selector.track.record import Record
 from selector.track.run import Run, Stage, Trial
 from selector.track.trunk import forget_trunk, has_trunk
@@ -45,15 +45,18 @@ def branched(run: Run, study: Study, record: Record, trial: Trial) -> Run:
     return replace(run, branch=folder) if folder and has_trunk(folder) else run
 
 
-def forget_trunks(study: Study, record: Record, trials: Iterable[Trial]) -> None:
-    """Remove what the rungs of `trials` left on the disk for whole runs to start from.
+def forget_spare_trunks(study: Study, record: Record, search: SubSearch) -> None:
+    """Once all rungs of `search` are over, remove the trunks from which no whole run will start.
 
     Raises:
-        OSError: something cannot be removed.
+        OSError: one cannot be removed.
     """
-    if study.budget.branch:
-        folders = (_rung_folder(study, record, trial) for trial in trials)
-        for folder in filter(None, folders):
+    if not (study.budget.branch and study.rungs and search.tried):
+        return
+    awaited = {trial.number for trial in search.promotions()}
+    for trial in search.trials:
+        folder = _rung_folder(study, record, trial)
+        if folder and trial.number not in awaited:
             forget_trunk(folder)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from selector.errors import StudyError
 from selector.space.space import Space
+from selector.study.branching import branched
 from selector.study.constraints import HOLDS, violation
 from selector.study.extension import Extension, extensions_of, widen
 from selector.study.study import Arm, Study
@@ -209,10 +210,11 @@ class Searches:
     def run(self, trial: Trial, stage: Stage, place: int = 0) -> Run:
         """The run of a trial at a stage, with the seed of its place."""
         seed = self.study.seed_of(stage, trial.sub_search, place)
-        return Run(
+        run = Run(
             key=self.record.run_key(trial, stage, seed),
             config=trial.config,
             stage=stage,
             seed=seed,
             tokens=self.study.tokens_of(self.study.arm(trial.arm), trial.config, stage),
         )
+        return branched(run, self.study, self.record, trial)
