@@ -12,8 +12,9 @@ from selector.config.schema import Data, RunConfig
 from selector.config.single import Single, compose_single
 from selector.errors import ConfigError, RunFailed, StudyError
 from selector.launch.single import new_folder, run_one
+from selector.space.length import run_tokens
 from selector.study.answer import answer, first_run
-from selector.study.conduct import DATA_FOLDER
+from selector.study.conduct import DATA_FOLDER, training_tokens
 from selector.study.stored import StoredStudy
 from selector.study.trunks import Trunk, check_trunk_for, continued
 from selector.track.record import Record, StoredRun
@@ -76,13 +77,14 @@ def rerun(
     before, now = first.run.config.data, config.data
     if before.fingerprint != now.fingerprint and _same_source(before, now):
         on_notice(data_changed(before.fingerprint, now))
+    tokens = _tokens(asked, config, runs)
     number = new_folder(stored.folder / "reruns").name
     run = Run(
         key=f"reruns/{number}",
         config=config,
         stage=Stage.RERUN,
         seed=asked.seed,
-        tokens=asked.tokens,
+        tokens=tokens,
         data_folder=runs / DATA_FOLDER,
     )
     tags = {"origin": first.run.key, "origin_fingerprint": trial.fingerprint}
@@ -125,17 +127,18 @@ def train(
     stored_data = known.fingerprint not in ("", config.data.fingerprint)
     if stored_data and known == replace(config.data, fingerprint=known.fingerprint):
         on_notice(data_changed(known.fingerprint, config.data))
+    tokens = _tokens(single, config, runs)
     if trunk is not None:
-        config = continued(trunk, config, single.seed, single.tokens)
+        config = continued(trunk, config, single.seed, tokens)
     if trunk_for:
-        check_trunk_for(config, single.tokens, trunk_for)
+        check_trunk_for(config, tokens, trunk_for)
     folder = new_folder(runs / "_single")
     run = Run(
         key=folder.name,
         config=config,
         stage=Stage.SINGLE,
         seed=single.seed,
-        tokens=single.tokens,
+        tokens=tokens,
         data_folder=runs / DATA_FOLDER,
         trunk_for=trunk_for,
         branch=trunk.folder if trunk else None,
@@ -168,6 +171,11 @@ def prepared(config: RunConfig, runs: Path) -> RunConfig:
         return config
     data = prepare(config.data, runs / DATA_FOLDER, context=config.batch.context)
     return replace(config, data=data)
+
+
+def _tokens(single: Single, config: RunConfig, runs: Path) -> int:
+    """The length of a single run, once its data is prepared."""
+    return run_tokens(single.length, config, training_tokens(config, runs / DATA_FOLDER))
 
 
 def refuse_failure(result: Result) -> None:

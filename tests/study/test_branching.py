@@ -17,10 +17,10 @@ from selector.study.branching import (
     arm_branch_mistake,
     branch_mistake,
     branch_notes,
-    branched,
     branches,
 )
 from selector.study.conduct import conduct, read_study
+from selector.study.searches import Searches
 from selector.study.study import Study, question_changes
 from selector.track.record import Record
 from selector.track.run import Run, Stage, Trial
@@ -118,11 +118,7 @@ def test_a_rung_keeps_its_trunk_and_the_whole_run_starts_from_it(tmp_path: Path)
     record.add_trial(trial)
 
     def run(stage: Stage, of: Study = asked) -> Run:
-        seed = of.seed_of(stage, trial.sub_search)
-        key = record.run_key(trial, stage, seed)
-        tokens = of.tokens_of(arm, trial.config, stage)
-        plain = Run(key=key, config=trial.config, stage=stage, seed=seed, tokens=tokens)
-        return branched(plain, of, record, trial)
+        return Searches(of, record).run(trial, stage)
 
     rung = record.ask(run(Stage.RUNG1), trial)
     assert rung.trunk_for == arm.tokens == 3 * rung.tokens + arm.tokens % 3
