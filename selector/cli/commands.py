@@ -14,12 +14,12 @@ from selector.errors import ConfigError, InputError, StudyError
 def plan(asked: argparse.Namespace) -> int:
     """What would run: arms, spaces, runs, tokens, time; trains nothing."""
     import selector
-    from selector.cli import show
+    from selector.cli import plan as planned
 
     made = selector.plan(asked.study, asked.overrides, runs=asked.runs)
     if asked.json:
-        return _json(show.plan_mapping(made))
-    show.plan(made, asked.study, asked.overrides)
+        return _json(planned.plan_mapping(made))
+    planned.show_plan(made, asked.study, asked.overrides)
     return 0
 
 
@@ -127,6 +127,7 @@ def train(asked: argparse.Namespace) -> int:
     from selector.config.single import compose_single
     from selector.rerun import train as single
     from selector.signals import StopSignals
+    from selector.study.trunks import open_trunk
     from selector.track import make_tracker
 
     overrides = list(asked.overrides)
@@ -136,6 +137,13 @@ def train(asked: argparse.Namespace) -> int:
     stored = load_yaml(file) if file else {}
     if "defaults" in stored:
         raise ConfigError(f"{file}: is a study; `selector run {file}` runs it")
+    trunk = open_trunk(asked.trunk.absolute()) if asked.trunk else None
+    if trunk is not None and asked.trunk_for:
+        raise ConfigError("--trunk-for: a run that starts --from a trunk keeps none itself")
+    if trunk is not None and file is not None:
+        raise ConfigError(f"{file}: --from takes the configuration of the run in {asked.trunk}")
+    if trunk is not None:
+        stored = trunk.mapping
     composed = compose_single(stored, overrides, str(file or ""))
     tracker = make_tracker(composed.tracker, asked.runs)
     try:
@@ -144,6 +152,8 @@ def train(asked: argparse.Namespace) -> int:
                 composed,
                 asked.runs,
                 tracker,
+                trunk_for=int(asked.trunk_for),
+                trunk=trunk,
                 on_report=progress.run,
                 on_notice=progress.notice,
                 interrupted=lambda: signals.number,

@@ -75,5 +75,9 @@ def run_planted(
 
 
 def _config(compared: Mapping[str, Value]) -> RunConfig:
-    own = {key: value for key, value in compared.items() if "." in key}
+    own = {
+        key: value
+        for key, value in compared.items()
+        if "." in key and not key.startswith("budget.")
+    }
     return assign(config(str(compared.get("optimizer", "adamw"))), own)

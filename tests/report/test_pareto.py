@@ -67,6 +67,7 @@ def test_arms_are_compared_on_fresh_seeds_with_words_for_both():
     for arm in item.arms:
         assert arm.cost.low <= memory(stored.study.arm(arm.arm).config) <= arm.cost.high
         assert arm.value.low <= loss(stored.study.arm(arm.arm).config) <= arm.value.high
+    assert said["poor"].endswith("; cheap is at least as good and as cheap in the mean")
     order = [line["name"] for line in lines(item)]
     assert order == ["cheap", "plain", "slow", "poor"]  # the front by cost, then the others
 
