@@ -101,6 +101,7 @@ def _table(arms: Sequence[ArmPlan]) -> Table:
 
 def _lines(made: Plan) -> Iterator[str]:
     """What there is to say under the table."""
+
     study = made.study
     yield from _tuned(made.arms)
     if made.fixed:
@@ -124,8 +125,8 @@ def _lines(made: Plan) -> Iterator[str]:
     if made.second_runs is not None:
         yield (
             f"Then, as {second_name(study.name)}: the choices that beat {study.arms[0].name}"
-            f" together, and each of them left out once: up to {made.second_runs} more runs; none"
-            " where fewer than two do."
+            " together, and each of them left out once: up to"
+            f" {made.second_runs} more runs; none where fewer than two do."
         )
     yield from _limits(study)
     yield _detectable(made)
