@@ -38,7 +38,6 @@ def resolve(composed: ComposedStudy, stored: Study | None = None) -> Study:
         for arm, space in zip(composed.arms, spaces, strict=True):
             check_grid(arm, space, mistakes)
     check_constraints(composed, spaces, mistakes)
-    mistakes.raise_if_any()
     arms = tuple(
         Arm(
             name=arm.name,
