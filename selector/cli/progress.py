@@ -53,16 +53,16 @@ class Progress:
     def study(self, agenda: Agenda) -> None:
         """Show where the study stands."""
         now = time.monotonic()
-        finished = agenda.finished == agenda.total
+        finished, total = agenda.searches.finished, agenda.searches.total
         if self._done_at_start is None:
-            self._done_at_start = agenda.finished
-        if self._silent or (now < self._next and not finished):
+            self._done_at_start = finished
+        if self._silent or (now < self._next and finished < total):
             return
-        fresh = agenda.finished - self._done_at_start
-        left = agenda.total - agenda.finished
+        fresh = finished - self._done_at_start
+        left = total - finished
         eta = (now - self._started) / fresh * left if fresh else None
-        arms = agenda.progress()
-        head = f"{agenda.finished} of {agenda.total} runs, {agenda.in_flight} running"
+        arms = agenda.searches.progress()
+        head = f"{finished} of {total} runs, {agenda.in_flight} running"
         tail = f", about {duration(eta)} left" if eta is not None and left else ""
         if self._live is not None:
             self._next = now + 0.25

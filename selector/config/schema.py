@@ -280,10 +280,9 @@ class Budget:
     flops: float = 0.0
     """Instead of `tokens`: floating-point operations of every run, by formula; 0: `tokens`."""
     hours: float = 0.0
-    """Wall-clock time after which no more runs are started, in this and all earlier commands
-    together; 0: no limit."""
+    """Wall-clock time of one command after which no more runs are started; 0: no limit."""
     device_hours: float = 0.0
-    """Time of all runs together after which no more are started; 0: no limit."""
+    """Time of all runs of a study together after which no more are started; 0: no limit."""
 
     def __post_init__(self) -> None:
         """Refuse counts below one, and two lengths at once."""

@@ -13,7 +13,8 @@ from selector.config.limits import mistake
 from selector.report.compare import ArmRow
 from selector.report.digits import number, setting, size
 from selector.space.dimension import Interval
-from selector.study.answer import Answer, Finalist, shared_edges
+from selector.study.answer import Answer, Finalist
+from selector.study.extension import shared_edges
 from selector.study.stored import StoredStudy
 from selector.study.study import Arm, Study
 from selector.track.run import Outcome, Stage
@@ -53,8 +54,8 @@ def best_at_edge(
     study = stored.study
     for arm in study.arms:
         own = [item for item in answer.finalists if item.arm == arm.name]
-        for (key, side), count in shared_edges(own).items():
-            item = arm.space.dimensions[key]
+        for (key, side), count in shared_edges([item.edges for item in own]).items():
+            item = answer.searches.arms[arm.name].space.dimensions[key]
             if not isinstance(item, Interval):
                 continue
             wider = widened(key, item, side)
@@ -80,8 +81,8 @@ def too_few_trials(
     for arm, row in zip(study.arms, rows, strict=True):
         dimensions = len(arm.space.dimensions)
         enough = _ENOUGH_TRIALS.get(dimensions, _ENOUGH_FOR_MORE) if dimensions else 0
-        each = row.completed / study.sub_searches
-        pending = (row.planned - row.trials) / study.sub_searches
+        each = row.completed / answer.units
+        pending = (row.planned - row.trials) / answer.units
         if each + pending >= enough:
             continue
         trials = max(enough, study.budget.trials + math.ceil(enough - each))

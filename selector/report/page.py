@@ -23,6 +23,7 @@ from selector.report.effort import effort
 from selector.report.facts import failed_runs, how_it_was_run
 from selector.report.landscape import landscape
 from selector.report.learning import learning
+from selector.report.method import method_sentences
 from selector.report.recommendation import caveats, reasons
 from selector.report.screens import arm_table, command_list, rivals, settings_table
 from selector.report.words import HEADLINES, answer_sentence, settle
@@ -79,6 +80,8 @@ def page(
         caveats=[*caveats(stored, answer), *reasons(answer, [item.reason for item in leads])],
         recommended=answer.recommended,
         settings=settings_table(study, answer),
+        method=method_sentences(stored, answer),
+        confidence=f"{100 * (1 - answer.level):.3g}",
         commands=command_list(study, answer, path),
         configuration=configuration,
         **drawn,

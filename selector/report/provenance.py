@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from selector.config.identity import plain
-from selector.report.compare import metric_on_test, progress, tokens_spent
+from selector.report.compare import metric_on_test, tokens_spent
 from selector.space.cost import parameters
 from selector.space.dimension import range_mapping
 from selector.study.answer import Answer
@@ -27,7 +27,7 @@ def provenance(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
     over = [item for item in record.runs() if item.trial and item.result]
     config = (answer.recommended or study.arms[0]).config
     function = not config.built_in
-    runs_over, planned = progress(stored)
+    runs_over, planned = answer.searches.finished, answer.searches.total
     found: dict[str, Any] = {
         "metric": study.metric,
         "direction": study.direction,
@@ -42,11 +42,11 @@ def provenance(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
         "seeds": _seeds(over),
         "sampler": plain(study.sampler),
         "budget": plain(study.budget),
-        "sub_searches": study.sub_searches,
+        "sub_searches": answer.units,
         "verdict_seeds": study.verdict_seeds,
         "spaces": {
             arm.name: {key: range_mapping(item) for key, item in arm.space.dimensions.items()}
-            for arm in study.arms
+            for arm in answer.searches.arms.values()
         },
         "runs": {"over": runs_over, "planned": planned},
         "seconds": sum(item.result.seconds for item in over if item.result),
@@ -91,8 +91,9 @@ def evidence(answer: Answer) -> dict[str, Any]:
                 "trial": item.trial.number,
                 "values": plain(item.trial.values),
                 "explored": item.explored,
+                "screened": item.screened,
                 "confirmed": list(item.confirmed),
-                "failures": [outcome.value for outcome in item.failures],
+                "failures": list(item.failures),
             }
             for item in answer.finalists
         ],

@@ -10,6 +10,7 @@ from selector import __version__
 from selector.config.identity import plain
 from selector.report.compare import ArmRow, arm_rows
 from selector.report.health import findings
+from selector.report.method import method_facts
 from selector.report.provenance import provenance
 from selector.report.words import scope
 from selector.study.answer import Answer, first_run
@@ -37,6 +38,7 @@ def recommendation(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
         "recommended": _recommended(trial),
         "arms": [_arm(row) for row in rows],
         "margin": verdict.margin if verdict else None,
+        "method": method_facts(stored, answer),
         "health": [vars(item) for item in findings(stored, answer, rows)],
         "caveats": [*caveats(stored, answer), *reasons(answer)],
         "provenance": {"selector": __version__, **provenance(stored, answer)},

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from selector.config.schema import RunConfig, Value
-from selector.report.compare import progress
 from selector.report.digits import decimals_for, duration, interval, number, setting, size
 from selector.report.health import best_at_edge
 from selector.space.cost import parameters
@@ -39,7 +38,7 @@ def answer_sentence(stored: StoredStudy, answer: Answer) -> str:
     text = _answer(stored, answer)
     if answer.complete:
         return text
-    over, planned = progress(stored)
+    over, planned = answer.searches.finished, answer.searches.total
     return (
         f"Unfinished ({over} of {planned} runs are over; `selector run {stored.study.name}` goes"
         f" on). So far: {text[0].lower()}{text[1:]}"
@@ -89,7 +88,7 @@ def closest(verdict: Verdict) -> Comparison:
 def settle(study: Study, verdict: Verdict) -> str:
     """What would settle the question, with its command; empty where more of the same would not."""
     by_seed = verdict.unit == "seed"
-    now = study.verdict_seeds if by_seed else study.sub_searches
+    now = study.verdict_seeds if by_seed else _most_units(verdict)
     unclear = [item for item in verdict.comparisons if item.relation is Relation.UNCLEAR]
     if by_seed and now == 1 and unclear:
         return (
@@ -115,10 +114,15 @@ def settle(study: Study, verdict: Verdict) -> str:
     return f"{needed - now} more {what} a lead of this size: `{_more(study, by_seed, needed)}`."
 
 
+def _most_units(verdict: Verdict) -> int:
+    return max(len(item.values) for item in verdict.estimates.values())
+
+
 def _more(study: Study, by_seed: bool, units: int) -> str:
     """The command that goes on to `units` seeds or sub-searches in each arm."""
     if not by_seed:
-        return f"selector run {study.name} budget.replicates={units}"
+        key = "most_replicates" if len(study.looks) > 1 else "replicates"
+        return f"selector run {study.name} budget.{key}={units}"
     seeds = math.ceil(units * study.sub_searches / study.budget.replicates)
     return f"selector run {study.name} budget.verdict_seeds={seeds}"
 

@@ -11,7 +11,7 @@ from scipy.special import nctdtr, stdtrit
 
 from selector.launch.cores import available_cores
 from selector.space.cost import flops_per_token, parameters
-from selector.study.agenda import Agenda
+from selector.study.searches import Searches
 from selector.study.stored import StoredStudy, find_study
 from selector.study.study import Study, question_changes
 from selector.study.verdict import LEVEL
@@ -115,5 +115,5 @@ def _estimated_seconds(study: Study, stored: StoredStudy | None, total: int) -> 
         return None
     workers = 1 if study.launcher.name == "inline" else study.launcher.workers
     width = workers if isinstance(workers, int) else available_cores()
-    over = Agenda(stored.study, stored.record, again=()).finished if stored else 0
+    over = Searches(stored.study, stored.record).finished if stored else 0
     return statistics.median(seconds) * max(0, total - over) / width

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 from selector.config.decode import Mistakes, dataclass_from, run_config, technique
@@ -14,6 +15,7 @@ from selector.config.schema import Budget, Launch, RunConfig, Technique, Track, 
 from selector.space.cost import flops_per_token
 from selector.space.dimension import Dimension, dimension, range_mapping
 from selector.space.space import Space
+from selector.study.constraints import Constraint, parse_constraints
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,16 +73,34 @@ class Study:
         """Whether smaller values of the metric are better."""
         return self.direction == "minimize"
 
+    @cached_property
+    def constraints(self) -> tuple[Constraint, ...]:
+        """What `subject_to` asks for."""
+        mistakes = Mistakes()
+        found = parse_constraints(self.subject_to, mistakes)
+        mistakes.raise_if_any()
+        return found
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """Sub-searches in each arm at each look; one where a search has no randomness."""
+        searched = any(arm.space.dimensions for arm in self.arms)
+        return self.budget.looks if searched and self.sampler.name != "grid" else (1,)
+
     @property
     def sub_searches(self) -> int:
-        """Independent searches in each arm: one where a search has no randomness."""
-        searched = any(arm.space.dimensions for arm in self.arms)
-        return self.budget.replicates if searched and self.sampler.name != "grid" else 1
+        """Independent searches in each arm at the first look."""
+        return self.looks[0]
 
     @property
     def verdict_seeds(self) -> int:
         """Fresh seeds for each finalist; the budget's verdict runs are kept with one sub-search."""
         return self.budget.verdict_seeds * self.budget.replicates // self.sub_searches
+
+    @property
+    def screens(self) -> bool:
+        """Whether the best trials of a sub-search are trained on a screening seed."""
+        return self.budget.screen > 1 and any(arm.space.dimensions for arm in self.arms)
 
     def trials_in(self, arm: Arm) -> int:
         """Trials in each sub-search of `arm`: the budget's, the grid's, or one to tune nothing."""
@@ -112,7 +132,8 @@ class Study:
 
     def to_mapping(self) -> dict[str, Any]:
         """The plain form that study.yaml holds."""
-        mapping: dict[str, Any] = plain({k: v for k, v in vars(self).items() if k != "arms"})
+        own = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "arms"}
+        mapping: dict[str, Any] = plain(own)
         mapping["arms"] = [
             {
                 "name": arm.name,

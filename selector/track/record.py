@@ -132,7 +132,7 @@ class Record:
 
     def decisions(self) -> list[dict[str, Any]]:
         """Everything decided, in order."""
-        return [json.loads(line) for line in self.store.lines("decisions.jsonl")]
+        return self._rows("decisions.jsonl")
 
     def run(self, key: str) -> StoredRun | None:
         """The run called `key`, if it was asked for."""
@@ -146,7 +146,9 @@ class Record:
 
     def curve(self, key: str) -> list[dict[str, float]]:
         """What a run reported: rows of `step` and metrics, in order of steps."""
-        name = f"{key}/metrics.jsonl"
+        return self._rows(f"{key}/metrics.jsonl")
+
+    def _rows(self, name: str) -> list[dict[str, Any]]:
         try:
             return [json.loads(line) for line in self.store.lines(name)]
         except ValueError as error:

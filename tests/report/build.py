@@ -25,7 +25,7 @@ from selector.config.schema import (
 )
 from selector.space.dimension import Dimension, Interval
 from selector.space.space import Space, assign
-from selector.study.answer import find_finalist
+from selector.study.searches import Searches
 from selector.study.stored import StoredStudy
 from selector.study.study import Arm, Margin, Study
 from selector.track.record import Record
@@ -148,12 +148,13 @@ class Builder:
 
     def verdict(self) -> Builder:
         """Verdict runs of every finalist."""
-        for surface, arm in zip(self.surfaces, self.study.arms, strict=True):
-            for sub_search in range(self.study.sub_searches):
-                finalist = find_finalist(self.study, self.record, arm.name, sub_search)
-                for place in range(self.study.verdict_seeds if finalist else 0):
-                    seed = self.study.seed_of("verdict", sub_search, place)
-                    self.run(finalist.trial, surface, "verdict", seed)  # type: ignore[union-attr]
+        searches = Searches(self.study, self.record)
+        for surface, arm in zip(self.surfaces, searches.arms.values(), strict=True):
+            for search in arm.sub_searches:
+                leader = search.leader()
+                for place in range(self.study.verdict_seeds if leader else 0):
+                    seed = self.study.seed_of("verdict", search.number, place)
+                    self.run(leader, surface, "verdict", seed)  # type: ignore[arg-type]
         return self
 
     def run(self, trial: Trial, surface: Surface, stage: str, seed: int) -> None:

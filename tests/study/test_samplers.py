@@ -6,7 +6,7 @@ import pytest
 
 from selector.config.schema import Technique
 from selector.errors import ConfigError
-from selector.study.samplers import SAMPLERS, ask_seed, make_sampler
+from selector.study.sampler import SAMPLERS, ask_seed, make_sampler
 from tests.contracts.sampler import SamplerContract
 
 
@@ -45,7 +45,7 @@ class TestTpe(SamplerContract):
 
 
 def test_unknown_samplers_are_refused():
-    with pytest.raises(ConfigError, match="unknown sampler 'nope'; known: random, grid, tpe"):
+    with pytest.raises(ConfigError, match="unknown sampler 'nope'; known: random, grid, qmc, tpe"):
         make_sampler(Technique(name="nope"))
 
 
