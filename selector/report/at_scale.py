@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from selector.report.carries import scaling_sentences, transfer_sentences
-from selector.report.isoflop import growth, valleys
+from selector.report.isoflop import FEWEST_SIZES, growth, valleys
 from selector.report.ladder import Ladder, ladders
 from selector.report.order import Order, orders
 from selector.report.rule import Rule, fit_rule, length_for, recommend, step_law
@@ -131,9 +131,11 @@ def _optimum(found: Optimum | Refused, flops: float) -> dict[str, Any]:
 
 def _equal_compute(ladder: Ladder, seed: int) -> dict[str, Any]:
     noise, _ = ladder.noise()
-    floors = valleys(ladder.budgets(), noise=noise or 0.0, seed=seed)
+    budgets = [item for item in ladder.budgets() if len(item.sizes) >= FEWEST_SIZES]
+    floors = valleys(budgets, noise=noise or 0.0, seed=seed)
     grown = growth(floors, seed=seed)
     return {
+        "budgets": [item.flops for item in budgets],
         "valleys": [{"flops": item.flops, "size": vars(item.size)} for item in floors],
         "exponent": None if isinstance(grown, Refused) else vars(grown.exponent),
         "refused": grown.reason if isinstance(grown, Refused) else None,
@@ -157,8 +159,8 @@ def _carried(
     fitted = surfaces(ladder, trials, minimize=study.minimize, seed=study.seed)
     return {
         "name": ladder.name,
-        "from": _end(ladder, 0),
-        "to": _end(ladder, -1),
+        "parameters": sorted({rung.parameters for rung in ladder.rungs}),
+        "tokens": sorted({rung.tokens for rung in ladder.rungs}),
         "tuned": list(fitted.space),
         "not_judged": list(fitted.reasons),
         "pairs": [
@@ -180,16 +182,6 @@ def _carried(
             and (key.rpartition(".")[2] == _RATE or key in _BATCH)
         ],
         "batch": "tuned" if set(_BATCH) & set(fitted.space) else "the same in every run",
-    }
-
-
-def _end(ladder: Ladder, place: int) -> dict[str, Any]:
-    rung = ladder.rungs[place]
-    return {
-        "arm": rung.arm.name,
-        "size": rung.size,
-        "parameters": rung.parameters,
-        "tokens": rung.tokens,
     }
 
 

@@ -38,11 +38,8 @@ def transfer_sentences(study: Study, transfer: Numbers) -> list[str]:
     found = []
     for ladder in transfer["ladders"]:
         lead = f"{ladder['name']}: " if ladder["name"] else ""
-        first, last = ladder["from"], ladder["to"]
-        text = (
-            f"Measured from {size(first['parameters'])} parameters at {size(first['tokens'])}"
-            f" tokens to {size(last['parameters'])} at {size(last['tokens'])}."
-        )
+        sizes, lengths = _span(ladder["parameters"]), _span(ladder["tokens"])
+        text = f"Measured at {sizes} parameters and {lengths} tokens a run."
         own = [text, *_pairs(study, ladder, transfer["margin"]), *_rules(ladder)]
         found += [lead + sentence for sentence in own]
     return found + _techniques(study, transfer["techniques"])
@@ -65,6 +62,8 @@ def scaling_sentences(study: Study, scaling: Numbers) -> list[str]:
                 f"{lead}At equal compute the best size grows with compute to the power of"
                 f" {_with_ends(equal['exponent'])}, over {len(equal['valleys'])} budgets."
             )
+        elif equal["budgets"]:
+            found.append(f"{lead}Equal compute says nothing by itself: {equal['refused']}.")
     return found
 
 
@@ -194,6 +193,13 @@ def _optimum(study: Study, item: Numbers) -> str:
         f" ({size(tokens['low'])} to {size(tokens['high'])}), where {study.metric} would be"
         f" {_with_ends(item['loss'])}."
     )
+
+
+def _span(values: Sequence[float]) -> str:
+    """One value, or from the smallest to the largest of several."""
+    if len(values) == 1:
+        return size(values[0])
+    return f"{size(values[0])} to {size(values[-1])}"
 
 
 def _with_ends(item: Numbers) -> str:

@@ -20,7 +20,7 @@ from selector.report.scaling import DRAWS, Quantity, Refused
 
 _ENOUGH_TO_INTERPOLATE = 5
 _STEPS = 25  # of the interpolation between two sizes
-_FEWEST_SIZES = 3
+FEWEST_SIZES = 3
 _FEWEST_BUDGETS = 3
 
 
@@ -72,7 +72,7 @@ def valleys(
         order = numpy.argsort(budget.sizes)
         sizes = numpy.log(numpy.asarray(budget.sizes, dtype=float)[order])
         losses = numpy.asarray(budget.losses, dtype=float)[order]
-        if len(set(sizes.tolist())) < max(_FEWEST_SIZES, len(sizes)):
+        if len(set(sizes.tolist())) < max(FEWEST_SIZES, len(sizes)):
             continue
         centre = floor_of(sizes, losses)
         drawn = [

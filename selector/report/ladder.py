@@ -99,7 +99,7 @@ class Ladder:
         """The rungs with a value, by equal FLOPs."""
         found: list[list[Rung]] = []
         for rung in sorted(self.known, key=lambda rung: rung.flops):
-            if found and rung.flops <= found[-1][0].flops * (1 + _EQUAL_FLOPS):
+            if found and equal_flops(rung.flops, found[-1][0].flops):
                 found[-1].append(rung)
             else:
                 found.append([rung])
@@ -111,6 +111,11 @@ class Ladder:
             )
             for group in found
         ]
+
+
+def equal_flops(first: float, second: float) -> bool:
+    """Whether two runs count as equally expensive."""
+    return abs(first - second) <= _EQUAL_FLOPS * min(first, second)
 
 
 def ladders(study: Study, answer: Answer) -> tuple[Ladder, ...]:

@@ -18,7 +18,7 @@ import jinja2
 import pandas
 from markupsafe import Markup, escape
 
-from selector.report import figures
+from selector.report import figures, ladder_page
 from selector.report.effort import effort
 from selector.report.facts import failed_runs, how_it_was_run
 from selector.report.landscape import landscape
@@ -60,7 +60,16 @@ def page(
     """The page's HTML; `configuration` is the text of recommended.yaml, which lies at `path`."""
     study, verdict = stored.study, answer.verdict
     leads, drawn = rivals(answer), _drawn(study, answer, tables)
-    plots = [plot for group in ("learning", "effort", "tuned") for plot in drawn[f"{group}_plots"]]
+    scaling = recommendation["scaling"]
+    drawn["ladder_plots"] = [
+        Plot(id=name, title=title, figure=figure)
+        for name, title, figure in ladder_page.drawings(study.metric, scaling)
+    ]
+    plots = [
+        plot
+        for group in ("learning", "effort", "tuned", "ladder")
+        for plot in drawn[f"{group}_plots"]
+    ]
     scripts = [*([figures.plotly_script()] if plots else []), _source("page.js")]
     template = _environment().from_string(_source("template.html"))
     return template.render(
@@ -85,6 +94,10 @@ def page(
         commands=command_list(study, answer, path),
         configuration=configuration,
         **drawn,
+        transfer=recommendation["transfer"],
+        scaling=scaling,
+        rungs=ladder_page.rung_table(scaling),
+        carried=ladder_page.pair_table(recommendation["transfer"]),
         failures=failed_runs(stored),
         health=recommendation["health"],
         run_facts=how_it_was_run(recommendation["provenance"]),

@@ -8,6 +8,7 @@ from typing import Any
 
 from selector import __version__
 from selector.config.identity import plain
+from selector.report.at_scale import at_scale
 from selector.report.compare import ArmRow, arm_rows
 from selector.report.health import findings
 from selector.report.method import method_facts
@@ -39,6 +40,7 @@ def recommendation(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
         "arms": [_arm(row) for row in rows],
         "margin": verdict.margin if verdict else None,
         "method": method_facts(stored, answer),
+        **at_scale(stored, answer),
         "health": [vars(item) for item in findings(stored, answer, rows)],
         "caveats": [*caveats(stored, answer), *reasons(answer)],
         "provenance": {"selector": __version__, **provenance(stored, answer)},

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy
 
+from selector.report import digits
 from selector.report.projection import Array
 from selector.report.scaling import DRAWS, WIDEST, Quantity, Refused, quantity, reachable
 
@@ -113,7 +114,8 @@ def recommend(rule: Rule, size: float, tokens: float) -> Quantity | Refused:
             ends = (middle, middle)
         if not ends[0] / factor <= given <= ends[1] * factor:
             why = "lies too far outside the ladder's" if varied else "was not varied on its own:"
-            return Refused(reason=f"{name} {why} {ends[0]:.2g} to {ends[1]:.2g}; asked {given:.2g}")
+            span = digits.size(ends[0]) + (f" to {digits.size(ends[1])}" if varied else "")
+            return Refused(reason=f"{name} {why} {span}; asked {digits.size(given)}")
     at = numpy.array([1.0, math.log(size), math.log(tokens)])
     exponents = [0.0 if item is None else item.value for item in (rule.size, rule.tokens)]
     centre = float(numpy.array([rule.level, *exponents]) @ at)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy
 
+from selector.report import digits
 from selector.report.projection import EXPONENTS, Array, search
 
 DRAWS = 400
@@ -164,23 +165,26 @@ def optimum(law: Law, flops: float) -> Optimum | Refused:
     reach = reachable(*law.flops)
     if not law.flops[0] / reach <= flops <= law.flops[1] * reach:
         return Refused(
-            reason=f"{flops:.2g} FLOPs lie more than {reach:.2g} times outside what the ladder"
-            f" tried ({law.flops[0]:.2g} to {law.flops[1]:.2g})"
+            reason=f"that lies more than {reach:.2g} times outside what the ladder tried"
+            f" ({digits.operations(law.flops[0])} to {digits.operations(law.flops[1])})"
         )
     sizes, tokens = _best(law, law.values[None], flops), _best(law, law.draws, flops)
     size, length = quantity(sizes[0][0], tokens[0]), quantity(sizes[1][0], tokens[1])
     if not size.high < WIDEST * size.low:
         return Refused(
-            reason=f"the best size for {flops:.2g} FLOPs is not determined: anything from"
-            f" {size.low:.2g} to {size.high:.2g} parameters fits the measured losses"
+            reason=f"anything from {digits.size(size.low)} to {digits.size(size.high)} weights"
+            " fits the measured losses"
         )
-    for name, item, ends in (("size", size, law.sizes), ("length", length, law.tokens)):
+    for name, unit, item, ends in (
+        ("size", "weights", size, law.sizes),
+        ("length", "tokens", length, law.tokens),
+    ):
         factor = reachable(*ends)
         if not ends[0] / factor <= item.value <= ends[1] * factor:
             return Refused(
-                reason=f"the best {name} for {flops:.2g} FLOPs would be {item.value:.2g}, more"
-                f" than {factor:.2g} times outside what the ladder tried"
-                f" ({ends[0]:.2g} to {ends[1]:.2g})"
+                reason=f"the best {name} would be {digits.size(item.value)} {unit}, more than"
+                f" {factor:.2g} times outside what the ladder tried"
+                f" ({digits.size(ends[0])} to {digits.size(ends[1])})"
             )
     loss = _losses(law.values[None], size.value, length.value)
     drawn = _losses(law.draws, tokens[0], tokens[1])

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy
 
 from selector.config.schema import Value
-from selector.report.ladder import Ladder, Rung
+from selector.report.ladder import Ladder, Rung, equal_flops
 from selector.report.projection import Array
 from selector.report.response import FEWEST_TRIALS, Response, places, respond
 from selector.report.scaling import DRAWS, Quantity, quantity
@@ -47,7 +47,7 @@ class Pair:
     small: str
     large: str
     axis: str
-    """size, length, or size and length: what differs."""
+    """What differs: size, length, size and length, or size at equal compute."""
     rank: Quantity
     """Spearman's correlation of the settings' fitted values."""
     regret: Quantity
@@ -127,13 +127,15 @@ def surfaces(
 
 
 def pairs(ladder: Ladder, fitted: Surfaces) -> tuple[Pair, ...]:
-    """Neighbours in size at one length, in length at one size, and the ladder's two ends."""
+    """Neighbours in size at one length or compute, in length at one size, and the two ends."""
     rungs = [rung for rung in ladder.rungs if rung.arm.name in fitted.responses]
     found = {}
     for small in rungs:
-        larger = [item for item in rungs if item.size > small.size and item.tokens == small.tokens]
+        bigger = [item for item in rungs if item.size > small.size]
+        larger = [item for item in bigger if item.tokens == small.tokens]
+        dearer = [item for item in bigger if equal_flops(item.flops, small.flops)]
         longer = [item for item in rungs if item.tokens > small.tokens and item.size == small.size]
-        for others in (larger, longer):
+        for others in (larger, dearer, longer):
             if others:
                 large = min(others, key=lambda item: (item.size, item.tokens))
                 found[small.arm.name, large.arm.name] = (small, large)
@@ -171,14 +173,13 @@ def bests(ladder: Ladder, fitted: Surfaces, key: str) -> tuple[Best, ...]:
 
 def _pair(small: Rung, large: Rung, fitted: Surfaces) -> Pair:
     first, second = fitted.responses[small.arm.name], fitted.responses[large.arm.name]
-    axis = " and ".join(
-        name
-        for name, differs in (
-            ("size", small.size != large.size),
-            ("length", small.tokens != large.tokens),
-        )
-        if differs
-    )
+    if small.size == large.size:
+        axis = "length"
+    elif small.tokens == large.tokens:
+        axis = "size"
+    else:
+        equal = equal_flops(small.flops, large.flops)
+        axis = "size at equal compute" if equal else "size and length"
     lost = second.draws[:, first.best] - second.draws.min(axis=1)
     ranks = [
         _spearman(one, other)

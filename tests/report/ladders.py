@@ -1,4 +1,4 @@
-"""Ladders with a known law: loss = E + A / N^alpha + B / D^beta + curvature * log10(lr / best)^2."""
+"""Ladders with a known law: loss = E + A / N^alpha + B / D^beta + c * log10(lr / best)^2."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ def test_the_keys_are_those_that_programs_rely_on() -> None:
     stored = finished(ADAMW, MUON, SGD, trials=4).stored()
     content = recommendation(stored, answer(stored.study, stored.record))
     assert list(content) == [
-        "format", "study", "question", "state", "verdict", "recommended", "arms", "margin", "method",
-        "health", "caveats", "provenance", "rerun",
+        "format", "study", "question", "state", "verdict", "recommended", "arms", "margin",
+        "method", "transfer", "scaling", "health", "caveats", "provenance", "rerun",
     ]  # fmt: skip
     assert list(content["recommended"]) == ["arm", "trial", "fingerprint", "values"]
     assert list(content["arms"][0]) == [
