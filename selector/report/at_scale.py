@@ -38,7 +38,7 @@ def at_scale(stored: StoredStudy, answer: Answer) -> dict[str, dict[str, Any] | 
     if not config.built_in:
         return {"transfer": None, "scaling": None}
     arm = study.arm(trial.arm) if trial else study.arms[0]
-    found = ladders(study, answer)
+    found = ladders(study, answer.verdict)
     transfer: dict[str, Any] = {
         "measured": bool(found),
         "found_for": {

@@ -18,8 +18,8 @@ from selector.space.cost import (
     parameters,
     product_weights,
 )
-from selector.study.answer import Answer
 from selector.study.study import Arm, Study
+from selector.study.verdict import Verdict
 from selector.track.run import Stage
 
 #: What makes a model larger and a run longer, among what a study compares.
@@ -118,7 +118,7 @@ def equal_flops(first: float, second: float) -> bool:
     return abs(first - second) <= _EQUAL_FLOPS * min(first, second)
 
 
-def ladders(study: Study, answer: Answer) -> tuple[Ladder, ...]:
+def ladders(study: Study, verdict: Verdict | None) -> tuple[Ladder, ...]:
     """Every group of arms with at least two sizes or lengths; empty for an ordinary study."""
     groups: dict[str, list[Arm]] = {}
     for arm in study.arms:
@@ -127,7 +127,7 @@ def ladders(study: Study, answer: Answer) -> tuple[Ladder, ...]:
     found = []
     for arms in groups.values():
         rungs = sorted(
-            (_rung(study, answer, arm) for arm in arms), key=lambda rung: (rung.size, rung.tokens)
+            (_rung(study, verdict, arm) for arm in arms), key=lambda rung: (rung.size, rung.tokens)
         )
         places = {(rung.size, rung.tokens) for rung in rungs}
         if len(places) == len(rungs) > 1:
@@ -148,8 +148,8 @@ def _rest(arm: Arm) -> dict[str, Value]:
     return {key: arm.compared[key] for key in arm.compared if key not in _SIZE_OR_LENGTH}
 
 
-def _rung(study: Study, answer: Answer, arm: Arm) -> Rung:
-    estimate = answer.verdict.estimates.get(arm.name) if answer.verdict else None
+def _rung(study: Study, verdict: Verdict | None, arm: Arm) -> Rung:
+    estimate = verdict.estimates.get(arm.name) if verdict else None
     tokens = study.tokens_of(arm, arm.config, Stage.VERDICT)
     return Rung(
         arm=arm,

@@ -59,17 +59,16 @@ def fit_rule(
             around the line, whichever is larger.
         draws: bootstrap repetitions.
     """
+    if len(values) < _FEWEST_RUNGS:
+        return _too_few(len(values), _FEWEST_RUNGS)
     x, z, y = (numpy.log(numpy.asarray(item, dtype=float)) for item in (sizes, tokens, values))
     by_size, by_tokens = numpy.ptp(x) > 0, numpy.ptp(z) > 0
     together = by_size and by_tokens and abs(numpy.corrcoef(x, z)[0, 1]) > _COLLINEAR
     by_tokens = by_tokens and not together
     used = [0, *([1] if by_size else []), *([2] if by_tokens else [])]
     freedom = len(y) - len(used)
-    if len(y) < _FEWEST_RUNGS or freedom < 1:
-        return Refused(
-            reason=f"{max(_FEWEST_RUNGS, len(used) + 1)} rungs whose best value is known are needed"
-            f" for a rule; there {'is' if len(y) == 1 else 'are'} {len(y)}"
-        )
+    if freedom < 1:
+        return _too_few(len(y), len(used) + 1)
     columns = numpy.stack([numpy.ones_like(x), x, z], axis=1)[:, used]
     own = numpy.maximum(numpy.asarray(errors, dtype=float), 1e-3)
     solve = numpy.linalg.pinv(columns / own[:, None]) / own
@@ -94,6 +93,13 @@ def fit_rule(
         lengths=(float(min(tokens)), float(max(tokens))),
         trend=trend,
         draws=found[1:],
+    )
+
+
+def _too_few(count: int, needed: int) -> Refused:
+    return Refused(
+        reason=f"a rule needs {needed} rungs whose best value is known; there"
+        f" {'is' if count == 1 else 'are'} {count}"
     )
 
 

@@ -29,6 +29,7 @@ FARTHEST = 10.0
 #: An interval whose ends are this many times apart recommends nothing.
 WIDEST = 30.0
 _COLLINEAR = 0.95
+_MOST = 1e300  # for what a draw without an effect of size or length makes infinite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +138,7 @@ def fit_law(
     spread = numpy.sqrt(variance * nu / random.chisquare(nu, draws))
     samples = fitted[0] + spread[:, None] * random.standard_normal((draws, len(y)))
     values, drawn = _unscaled(best, middle), _unscaled(search(u, v, samples)[0], middle)
-    if reason := _not_determined(values[0]):
+    if reason := _not_determined(values[0], drawn):
         return Refused(reason=reason)
     parts = [quantity(values[0, place], drawn[:, place]) for place in range(5)]
     spent = cost[0] * n ** cost[1] * d
@@ -217,10 +218,10 @@ def _too_little(n: Array, d: Array) -> str:
     return ""
 
 
-def _not_determined(values: Array) -> str:
+def _not_determined(values: Array, drawn: Array) -> str:
     for name, factor, exponent in (("size", 1, 2), ("length", 3, 4)):
-        if values[factor] <= 0:
-            return f"the losses do not fall with {name} as a power law"
+        if values[factor] <= 0 or (drawn[:, factor] <= 0).mean() > 0.025:
+            return f"the losses do not fall with {name}, or by no more than their noise"
         low, high = EXPONENTS
         if not 1.02 * low < values[exponent] < high / 1.02:
             return f"the exponent of {name} is not determined: it lies outside {low} to {high}"
@@ -249,5 +250,5 @@ def _best(law: Law, values: Array, flops: float) -> tuple[Array, Array]:
 
 def quantity(value: float, drawn: Array) -> Quantity:
     """The 95 % interval of the draws; it always holds the value itself."""
-    low, high = numpy.nanquantile(drawn, (0.025, 0.975))
+    low, high = numpy.quantile(numpy.nan_to_num(drawn, nan=_MOST, posinf=_MOST), (0.025, 0.975))
     return Quantity(value=float(value), low=float(min(low, value)), high=float(max(high, value)))
