@@ -12,8 +12,9 @@ from selector.config.schema import Data, RunConfig
 from selector.config.single import Single, compose_single
 from selector.errors import ConfigError, RunFailed, StudyError
 from selector.launch.single import new_folder, run_one
+from selector.space.length import run_tokens
 from selector.study.answer import answer, first_run
-from selector.study.conduct import DATA_FOLDER
+from selector.study.conduct import DATA_FOLDER, training_tokens
 from selector.study.stored import StoredStudy
 from selector.track.record import Record, StoredRun
 from selector.track.run import Outcome, Result, Run, Stage, Trial
@@ -75,13 +76,14 @@ def rerun(
     before, now = first.run.config.data, config.data
     if before.fingerprint != now.fingerprint and _same_source(before, now):
         on_notice(data_changed(before.fingerprint, now))
+    tokens = _tokens(asked, config, runs)
     number = new_folder(stored.folder / "reruns").name
     run = Run(
         key=f"reruns/{number}",
         config=config,
         stage=Stage.RERUN,
         seed=asked.seed,
-        tokens=asked.tokens,
+        tokens=tokens,
         data_folder=runs / DATA_FOLDER,
     )
     tags = {"origin": first.run.key, "origin_fingerprint": trial.fingerprint}
@@ -120,13 +122,14 @@ def train(
     stored_data = known.fingerprint not in ("", config.data.fingerprint)
     if stored_data and known == replace(config.data, fingerprint=known.fingerprint):
         on_notice(data_changed(known.fingerprint, config.data))
+    tokens = _tokens(single, config, runs)
     folder = new_folder(runs / "_single")
     run = Run(
         key=folder.name,
         config=config,
         stage=Stage.SINGLE,
         seed=single.seed,
-        tokens=single.tokens,
+        tokens=tokens,
         data_folder=runs / DATA_FOLDER,
     )
     tags = {f"origin.{key}": str(value) for key, value in single.origin.items()}
@@ -157,6 +160,11 @@ def prepared(config: RunConfig, runs: Path) -> RunConfig:
         return config
     data = prepare(config.data, runs / DATA_FOLDER, context=config.batch.context)
     return replace(config, data=data)
+
+
+def _tokens(single: Single, config: RunConfig, runs: Path) -> int:
+    """The length of a single run, once its data is prepared."""
+    return run_tokens(single.length, config, training_tokens(config, runs / DATA_FOLDER))
 
 
 def refuse_failure(result: Result) -> None:

@@ -14,12 +14,12 @@ from selector.errors import ConfigError, InputError, StudyError
 def plan(asked: argparse.Namespace) -> int:
     """What would run: arms, spaces, runs, tokens, time; trains nothing."""
     import selector
-    from selector.cli import show
+    from selector.cli import plan as planned
 
     made = selector.plan(asked.study, asked.overrides, runs=asked.runs)
     if asked.json:
-        return _json(show.plan_mapping(made))
-    show.plan(made, asked.study, asked.overrides)
+        return _json(planned.plan_mapping(made))
+    planned.show_plan(made, asked.study, asked.overrides)
     return 0
 
 

@@ -274,11 +274,14 @@ class Budget:
     """Whether trials are first trained for a third of their length, and only the best of them
     for all of it; auto: where that is known not to mislead."""
     tokens: int
-    """Training tokens of every run, of the first arm's where `fair` says otherwise."""
+    """Training tokens of every run; of the first arm's, where `fair` gives the others as many
+    FLOPs or seconds."""
     epochs: float = 0.0
-    """Instead of `tokens`: passes over the training part; 0: `tokens` counts."""
+    """Instead of `tokens`: passes over the training part of the first arm's text; 0: `tokens`
+    counts."""
     flops: float = 0.0
-    """Instead of `tokens`: floating-point operations of every run, by formula; 0: `tokens`."""
+    """Instead of `tokens`: floating-point operations of a run of the first arm, by formula; 0:
+    `tokens` counts."""
     hours: float = 0.0
     """Wall-clock time of one command after which no more runs are started; 0: no limit."""
     device_hours: float = 0.0
@@ -291,6 +294,13 @@ class Budget:
             raise ValueError(
                 f"epochs, flops: expected one of them, got {self.epochs} and {self.flops}"
             )
+
+    @property
+    def length(self) -> tuple[str, float]:
+        """The length of a run in the words in which it counts: (tokens, epochs or flops; value)."""
+        if self.epochs:
+            return "epochs", self.epochs
+        return ("flops", self.flops) if self.flops else ("tokens", self.tokens)
 
     @property
     def looks(self) -> tuple[int, ...]:

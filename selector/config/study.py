@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from selector.config.arms import arm_name, compared_arms
-from selector.config.command_line import OUTSIDE_ARMS, CommandLine, sort_overrides
+from selector.config.command_line import (
+    OUTSIDE_ARMS,
+    CommandLine,
+    check_lengths,
+    given_last,
+    sort_overrides,
+)
 from selector.config.compose import Composer, load_yaml, parse_overrides
 from selector.config.decode import Mistakes, dataclass_from, kind_mistake, technique, unknown
 from selector.config.dotted import has_key, value_at
@@ -41,6 +47,8 @@ class ComposedArm:
     choices: Mapping[str, str]
     compared: Mapping[str, Value]
     config: RunConfig
+    length: tuple[str, float]
+    """Of a run, as asked: (tokens, epochs or flops; how many)."""
     spaces: Mapping[str, Any]
     """Dotted key -> range, from its options' `space:`, most important first."""
 
@@ -55,6 +63,8 @@ class ComposedStudy:
     """Ranges of the command line: dotted key -> {low, high, …}."""
     fixed: frozenset[str]
     """Dotted keys that the command line fixes: they are not tuned."""
+    settings: Mapping[str, Value]
+    """Dotted key -> value, as `set:` and the command line give it to every arm that has the key."""
     sampler: Technique
     budget: Budget
     launcher: Launch
@@ -106,6 +116,7 @@ def compose_study(
         arms=tuple(arm for arm in arms if arm),
         ranges=given.ranges,
         fixed=frozenset(given.values),
+        settings=_settings(question.set, mappings, given),
         notes=tuple(dict.fromkeys(notes)),
         **parts,
     )
@@ -167,13 +178,15 @@ def _arm_mapping(
             notes.append(f"set: {key}={value} is dropped for {option}, which has no such key")
         else:
             mistakes.add(f"set.{key}", no_such_key(key, raw))
+    check_lengths(kept, "set", mistakes)
     check_keys(kept, raw, mistakes)
     check_keys(own, raw, mistakes)
     check_keys(given.values, raw, mistakes)
     if len(mistakes.lines) > before:
         return None, notes
     try:
-        return composition.resolved({**kept, **own, **given.values, **given.root}), notes
+        values = given_last(kept, own, given.values)
+        return composition.resolved({**values, **given.root}), notes
     except ConfigError as error:
         mistakes.lines += error.mistakes
         return None, notes
@@ -189,9 +202,10 @@ def _typed_arm(
 ) -> ComposedArm | None:
     composition = composer.compose(_chosen(compared, given))
     config = decode_parts(mapping, composition.raw(), mistakes, folder)
-    if config is None:
+    budget = dataclass_from(Budget, mapping["budget"], "budget", mistakes)
+    if config is None or budget is None:
         return None
-    own = plain(config)
+    own = plain(config) | {"budget": plain(budget)}
     typed = {  # 0 and 0.0 are one value of a number: the configuration's own form names the arm
         key: value if key in GROUPS or isinstance(value, tuple) else value_at(own, key)
         for key, value in compared.items()
@@ -201,12 +215,26 @@ def _typed_arm(
         choices={k: v for k, v in composition.choices.items() if k in GROUPS},
         compared={k: tuple(v) if isinstance(v, list) else v for k, v in typed.items()},
         config=config,
+        length=budget.length,
         spaces={
             f"{group}.{key}": value
             for group in PARTS
             for key, value in (mapping[group].get("space") or {}).items()
         },
     )
+
+
+def _settings(
+    settings: Mapping[str, Any], mappings: Sequence[Mapping[str, Any]], given: CommandLine
+) -> dict[str, Value]:
+    """The values given that hold in some arm, in the form that they have there."""
+    found = {}
+    for key in {**settings, **given.values}:
+        values = [value_at(mapping, key) for mapping in mappings]
+        present = [value for value in values if value is not None]
+        if present and len({repr(value) for value in present}) == 1:
+            found[key] = tuple(present[0]) if isinstance(present[0], list) else present[0]
+    return found
 
 
 def _chosen(compared: Mapping[str, Any], given: CommandLine) -> dict[str, str]:

@@ -15,6 +15,7 @@ from selector.report.digits import number, setting, size
 from selector.space.dimension import Interval
 from selector.study.answer import Answer, Finalist
 from selector.study.extension import shared_edges
+from selector.study.lengths import longer
 from selector.study.stored import StoredStudy
 from selector.study.study import Arm, Study
 from selector.track.run import Outcome, Stage
@@ -134,15 +135,14 @@ def still_improving(
         if not gains or statistics.median(gains) <= _CLEAR_MARGINS * answer.verdict.margin:
             continue
         gain = number(statistics.median(gains), 3)
-        function = not arm.config.built_in
-        tokens = 2 * study.budget.tokens
+        function, twice = not arm.config.built_in, longer(study)
         yield Finding(
             check="still improving at the end",
             arm=arm.name,
             text=f"the last quarter of its runs still brought {gain} in {study.metric}: longer"
             " training may change the order"
-            + ("" if function else f" (now {size(study.budget.tokens)} tokens)"),
-            remedy="" if function else _again(study, [f"budget.tokens={tokens}"], "longer"),
+            + ("" if function else f" (now {size(arm.tokens)} tokens)"),
+            remedy=_again(study, twice, "longer") if twice and not function else "",
         )
 
 

@@ -10,7 +10,7 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from selector.config.schema import RunConfig, Value
+from selector.config.schema import Value
 from selector.report.digits import decimals_for, duration, interval, number, setting, size
 from selector.report.health import best_at_edge
 from selector.space.cost import parameters
@@ -56,13 +56,14 @@ def settings(values: Mapping[str, Value]) -> str:
     return ", ".join(words)
 
 
-def scope(config: RunConfig, tokens: int) -> str:
+def scope(study: Study, trial: Trial) -> str:
     """For what the answer was found: the model's size and the length of training."""
+    config = trial.config
     if not config.built_in:
         return f"found for {config.objective.function}"
     return (
         f"found for {config.model.name} ({size(parameters(config))} parameters)"
-        f" at {size(tokens)} tokens"
+        f" at {size(study.tokens_of(study.arm(trial.arm), config))} tokens"
     )
 
 
@@ -143,7 +144,7 @@ def _answer(stored: StoredStudy, answer: Answer) -> str:
     return (
         f"Train with {_with(trial)}: its {_value(stored.study, verdict, trial.arm, ' is')}"
         f" over {runs} {_plural(verdict.unit, runs)}{noise},"
-        f" {scope(trial.config, stored.study.budget.tokens)}. Nothing was compared with it."
+        f" {scope(stored.study, trial)}. Nothing was compared with it."
     )
 
 
@@ -151,14 +152,14 @@ def _winner(study: Study, verdict: Verdict, trial: Trial) -> str:
     if not verdict.comparisons:
         return (
             f"Train with {_with(trial)}: it is the only arm in which anything trained, with a"
-            f" {_value(study, verdict, trial.arm)}, {scope(trial.config, study.budget.tokens)}."
+            f" {_value(study, verdict, trial.arm)}, {scope(study, trial)}."
         )
     first, rivals = closest(verdict), len(verdict.comparisons)
     others = "both others" if rivals == 2 else f"all {rivals} others"
     whom = f"{first.rival}'s" if rivals == 1 else f"{others}, the closest ({first.rival}'s)"
     return (
         f"Train with {_with(trial)}: its {_value(study, verdict, trial.arm)} beats {whom}"
-        f" by {_lead(verdict, first)}, {scope(trial.config, study.budget.tokens)}."
+        f" by {_lead(verdict, first)}, {scope(study, trial)}."
     )
 
 
@@ -174,7 +175,7 @@ def _tie(stored: StoredStudy, verdict: Verdict, trial: Trial) -> str:
         f"A tie: {names} are practically equal (at most {number(widest, places)} apart, where"
         f" {verdict.margin:.2g} counts as equal). Train with {_with(trial)},"
         f" the cheapest of them{cost}: its {_value(study, verdict, trial.arm, ' is')},"
-        f" {scope(trial.config, study.budget.tokens)}."
+        f" {scope(study, trial)}."
     )
 
 
@@ -185,7 +186,7 @@ def _insufficient(stored: StoredStudy, answer: Answer, verdict: Verdict, trial: 
     if verdict.comparisons:
         first = closest(verdict)
         text += f", ahead of {first.rival} by {_lead(verdict, first)}"
-    text += f", {scope(trial.config, study.budget.tokens)}."
+    text += f", {scope(study, trial)}."
     if not answer.complete:
         return text
     if advice := settle(study, verdict):

@@ -6,14 +6,18 @@ from collections.abc import Callable, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from selector.config.command_line import LENGTHS
+from selector.config.decode import Mistakes
 from selector.config.locations import studies_folder, study_file, study_names
-from selector.config.schema import GROUPS
+from selector.config.schema import GROUPS, RunConfig
 from selector.config.study import compose_study
 from selector.errors import InputError, StudyError
 from selector.launch import LAUNCHERS
 from selector.study.agenda import Agenda
 from selector.study.arms import resolve
+from selector.study.lengths import settle, untimed
 from selector.study.loop import run_study
+from selector.study.pilot import time_arms
 from selector.study.stored import StoredStudy, check_name, read_mapping
 from selector.study.study import Arm, Study, question_changes
 from selector.track.lock import study_lock
@@ -66,25 +70,39 @@ def conduct(
         record = Record(FolderStore(folder))
         _check_same_question(study, folder)
         record.write_study(study.to_mapping())
+        data_folder, finished = runs / DATA_FOLDER, False
         with LAUNCHERS[study.launcher.name](study.launcher) as launcher:
-            finished = run_study(
-                study,
-                record,
-                launcher,
-                tracker,
-                data_folder=runs / DATA_FOLDER,
-                on_progress=on_progress,
-                interrupted=interrupted,
-            )
+            if untimed(study):
+                pilot = time_arms(
+                    study,
+                    record,
+                    launcher,
+                    tracker,
+                    data_folder=data_folder,
+                    interrupted=interrupted,
+                )
+                study = _settled(replace(study, pilot=pilot), data_folder)
+                record.write_study(study.to_mapping())
+            if not untimed(study):
+                finished = run_study(
+                    study,
+                    record,
+                    launcher,
+                    tracker,
+                    data_folder=data_folder,
+                    on_progress=on_progress,
+                    interrupted=interrupted,
+                )
     stored = StoredStudy(study=study, record=record, folder=folder)
     return Conducted(stored=stored, finished=finished)
 
 
 def prepare_data(study: Study, runs: Path) -> Study:
-    """The study with each arm's data read, tokenized and named by its fingerprint.
+    """The study with each arm's data read, tokenized and named, and the lengths of its runs.
 
     Raises:
-        InputError: every mistake in the data, and functions that cannot be imported.
+        InputError: every mistake in the data, functions that cannot be imported, and lengths that
+            are not one step.
     """
     from selector.launch.function import check
     from selector.train.data.prepare import prepare
@@ -109,7 +127,24 @@ def prepare_data(study: Study, runs: Path) -> Study:
         arms.append(replace(arm, config=config))
     if mistakes:
         raise InputError(list(dict.fromkeys(mistakes)))
-    return replace(study, arms=tuple(arms))
+    return _settled(replace(study, arms=tuple(arms)), runs / DATA_FOLDER)
+
+
+def _settled(study: Study, data_folder: Path) -> Study:
+    """The study with the tokens of every arm, as its prepared data and its pilot runs say."""
+    mistakes = Mistakes()
+    study = settle(study, training_tokens(study.arms[0].config, data_folder), mistakes)
+    mistakes.raise_if_any()
+    return study
+
+
+def training_tokens(config: RunConfig, data_folder: Path) -> int:
+    """Tokens of the training part of prepared data; 0 where runs are not built in."""
+    if not config.built_in:
+        return 0
+    from selector.train.data.prepare import describe
+
+    return int(describe(config.data, data_folder)["tokens"]["train"])
 
 
 def _stored(name: str, runs: Path) -> Study | None:
@@ -121,7 +156,7 @@ def _asked(study: str, overrides: list[str], runs: Path) -> tuple[list[str], Pat
     """Study file or name, then overrides, and the folder below which relative paths lie.
 
     The name of what is stored goes on with it as it was asked then; overrides of a whole group
-    replace what was given for its keys.
+    replace what was given for its keys, and a length replaces one in other words.
     """
     keys = {text.partition("=")[0] for text in overrides}
     groups = keys & set(GROUPS)
@@ -131,8 +166,11 @@ def _asked(study: str, overrides: list[str], runs: Path) -> tuple[list[str], Pat
         shipped = path.is_relative_to(studies_folder())
         return [study if shipped else str(path), *overrides], Path.cwd()
     file, *own = before.asked
+    replaced = keys | (set(LENGTHS) if keys & set(LENGTHS) else set())
     given = [(text.partition("=")[0], text) for text in own]
-    kept = [text for key, text in given if key not in keys and key.partition(".")[0] not in groups]
+    kept = [
+        text for key, text in given if key not in replaced and key.partition(".")[0] not in groups
+    ]
     return [file, *kept, *overrides], Path(before.asked_in)
 
 

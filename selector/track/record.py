@@ -8,6 +8,7 @@ there is no second database to disagree with them. The controller is the only wr
     trials/NNNNN-FINGERPRINT/trial.yaml
     trials/NNNNN-FINGERPRINT/runs/STAGE-sSEED/      run.yaml · metrics.jsonl · result.json
     reruns/NNNNN/                                   the same run files, for `rerun`
+    pilots/NNNNN/                                   and for the runs that time the arms
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class StoredRun:
 
     run: Run
     trial: Trial | None
-    """None for reruns and single runs."""
+    """None for reruns, pilots and single runs."""
     result: Result | None
 
 
@@ -62,8 +63,9 @@ class Record:
         self._runs: dict[str, StoredRun] = {}
         for name in store.names("trials"):
             self._read_trial(f"trials/{name}")
-        for name in store.names("reruns"):
-            self._read_run(f"reruns/{name}", None)
+        for folder in ("reruns", "pilots"):
+            for name in store.names(folder):
+                self._read_run(f"{folder}/{name}", None)
 
     def study(self) -> dict[str, Any] | None:
         """The stored study; None where nothing is stored yet."""

@@ -13,6 +13,7 @@ from selector.train.data.sample import evaluation_windows
 from selector.train.schedule import SCHEDULES
 
 _REPORTS = 50  # points of a training curve; each makes the host wait for the device once
+_PILOT_REPORTS = 4  # of a run that is timed: the first holds the warmup of the device
 _JUDGED_ON_TEST = ("verdict", "rerun", "single")
 
 
@@ -29,7 +30,8 @@ class Member:
         """Whether the run's end is looked at closely: test part, weights kept."""
         objective, context = run.config.objective, run.config.batch.context
         self._evaluations = _spread(objective.evaluations, self.steps)
-        self._reports = _spread(_REPORTS, self.steps) | self._evaluations
+        reports = _PILOT_REPORTS if run.stage == "pilot" else _REPORTS
+        self._reports = _spread(reports, self.steps) | self._evaluations
         # The same windows every time: points of a curve over different texts are not one curve.
         self._windows = evaluation_windows(
             corpus.part("validation"), context, objective.evaluation_tokens

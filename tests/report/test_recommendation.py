@@ -108,6 +108,6 @@ def test_selector_train_takes_the_file(tmp_path: Path) -> None:
     file.write_text(recommended_yaml(stored, trial, str(file)))
     single = compose_single(from_yaml(file.read_text()), [])
     assert config_fingerprint(single.config) == trial.fingerprint
-    assert single.tokens == stored.study.budget.tokens
+    assert single.length == ("tokens", stored.study.budget.tokens)
     assert single.seed == stored.study.seed_of("verdict", trial.sub_search)
     assert single.origin["trial"] == trial.number
