@@ -15,6 +15,7 @@ from selector.study.study import Study
 Numbers = Mapping[str, Any]
 #: The presets of conf/model that differ in nothing but size, smallest first.
 _SIZES = ("pico", "nano", "micro", "mini", "small")
+_MOST_REASONS = 2
 _PLAYBOOK = (
     "Google's tuning playbook expects of a step from shorter to longer runs that warmup length and"
     " initialization carry over most, then architecture, then optimizer settings, augmentation and"
@@ -91,7 +92,10 @@ def _likely(key: str) -> str:
 def _pairs(study: Study, ladder: Numbers, margin: float) -> list[str]:
     """For steps in size, in length and in both: the worst that the smaller one's settings lose."""
     if not ladder["pairs"]:
-        why = "; ".join(ladder["not_judged"])
+        reasons = ladder["not_judged"]
+        why = "; ".join(reasons[:_MOST_REASONS])
+        if len(reasons) > _MOST_REASONS:
+            why += f"; likewise {len(reasons) - _MOST_REASONS} more"
         return [f"Whether settings carry over was not judged: {why}."]
     found = []
     for axis in dict.fromkeys(pair["axis"] for pair in ladder["pairs"]):
