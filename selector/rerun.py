@@ -16,6 +16,7 @@ from selector.space.length import run_tokens
 from selector.study.answer import answer, first_run
 from selector.study.conduct import DATA_FOLDER, training_tokens
 from selector.study.stored import StoredStudy
+from selector.study.trunks import Trunk, check_trunk_for, continued
 from selector.track.record import Record, StoredRun
 from selector.track.run import Outcome, Result, Run, Stage, Trial
 from selector.track.store import FolderStore
@@ -107,11 +108,15 @@ def train(
     runs: Path,
     tracker: Tracker,
     *,
+    trunk_for: int = 0,
+    trunk: Trunk | None = None,
     on_report: Watch = lambda step, metrics: None,
     on_notice: Callable[[str], None] = lambda text: None,
     interrupted: Callable[[], int] = lambda: 0,
 ) -> Rerun:
     """One run of one configuration: of a recommended.yaml, or of `conf/`, under overrides.
+
+    With `trunk_for` it keeps its trunk for a run of that many tokens; with `trunk` it starts there.
 
     Raises:
         InputError: every mistake in the data.
@@ -123,6 +128,10 @@ def train(
     if stored_data and known == replace(config.data, fingerprint=known.fingerprint):
         on_notice(data_changed(known.fingerprint, config.data))
     tokens = _tokens(single, config, runs)
+    if trunk is not None:
+        config = continued(trunk, config, single.seed, tokens)
+    if trunk_for:
+        check_trunk_for(config, tokens, trunk_for)
     folder = new_folder(runs / "_single")
     run = Run(
         key=folder.name,
@@ -131,6 +140,8 @@ def train(
         seed=single.seed,
         tokens=tokens,
         data_folder=runs / DATA_FOLDER,
+        trunk_for=trunk_for,
+        branch=trunk.folder if trunk else None,
     )
     tags = {f"origin.{key}": str(value) for key, value in single.origin.items()}
     result = run_one(

@@ -121,6 +121,7 @@ def train(asked: argparse.Namespace) -> int:
     from selector.config.single import compose_single
     from selector.rerun import train as single
     from selector.signals import StopSignals
+    from selector.study.trunks import open_trunk
     from selector.track import make_tracker
 
     overrides = list(asked.overrides)
@@ -130,6 +131,13 @@ def train(asked: argparse.Namespace) -> int:
     stored = load_yaml(file) if file else {}
     if "defaults" in stored:
         raise ConfigError(f"{file}: is a study; `selector run {file}` runs it")
+    trunk = open_trunk(asked.trunk.absolute()) if asked.trunk else None
+    if trunk is not None and asked.trunk_for:
+        raise ConfigError("--trunk-for: a run that starts --from a trunk keeps none itself")
+    if trunk is not None and file is not None:
+        raise ConfigError(f"{file}: --from takes the configuration of the run in {asked.trunk}")
+    if trunk is not None:
+        stored = trunk.mapping
     composed = compose_single(stored, overrides, str(file or ""))
     tracker = make_tracker(composed.tracker, asked.runs)
     try:
@@ -138,6 +146,8 @@ def train(asked: argparse.Namespace) -> int:
                 composed,
                 asked.runs,
                 tracker,
+                trunk_for=int(asked.trunk_for),
+                trunk=trunk,
                 on_report=progress.run,
                 on_notice=progress.notice,
                 interrupted=lambda: signals.number,

@@ -83,15 +83,12 @@ def _table(arms: Sequence[ArmPlan]) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     stages = [stage for stage in _STAGES if any(stage in arm.runs for arm in arms)]
     table.add_column("arm")
-    table.add_column("tuned")
     numbers = (*(_STAGES[stage] for stage in stages), "tokens a run", "parameters", "FLOPs")
     for name in numbers:
         table.add_column(name, justify="right")
     for arm in arms:
-        space = "\n".join(f"{key} {text}" for key, text in arm.space.items()) or "nothing"
         table.add_row(
             escape(arm.name),
-            escape(space),
             *(str(arm.runs.get(stage, 0)) for stage in stages),
             large(arm.tokens_per_run),
             large(arm.parameters),
@@ -103,6 +100,7 @@ def _table(arms: Sequence[ArmPlan]) -> Table:
 def _lines(made: Plan) -> Iterator[str]:
     """What there is to say under the table."""
     study = made.study
+    yield from _tuned(made.arms)
     if made.fixed:
         options = [f"{key} {value}" for key, value in made.fixed.items() if "." not in key]
         values = [f"{key}={_value(value)}" for key, value in made.fixed.items() if "." in key]
@@ -131,6 +129,19 @@ def _lines(made: Plan) -> Iterator[str]:
         if seconds is not None
         else "Time: not known before a run of it has been measured."
     )
+
+
+def _tuned(arms: Sequence[ArmPlan]) -> Iterator[str]:
+    """What is tuned, arm by arm where it differs."""
+    spaces = {
+        arm.name: "; ".join(f"{key} {text}" for key, text in arm.space.items()) or "nothing"
+        for arm in arms
+    }
+    if len(set(spaces.values())) == 1:
+        yield f"Tuned: {spaces[arms[0].name]}."
+        return
+    yield "Tuned:"
+    yield from (f"  {name}: {space}" for name, space in spaces.items())
 
 
 def _search(made: Plan) -> str:

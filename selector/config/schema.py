@@ -273,6 +273,10 @@ class Budget:
     rungs: Literal["never", "auto", "always"] = "never"
     """Whether trials are first trained for a third of their length, and only the best of them
     for all of it; auto: where that is known not to mislead."""
+    branch: bool = False
+    """Whether a trial that goes on after its rung starts from the rung's state just before its
+    decay instead of from the beginning; needs rungs and a schedule that stays at its peak. The
+    rung then warms up for as many steps as the whole run does."""
     tokens: int
     """Training tokens of every run; of the first arm's, where `fair` gives the others as many
     FLOPs or seconds."""

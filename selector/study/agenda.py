@@ -29,6 +29,7 @@ from selector.study.telling import told
 from selector.study.verdict import VerdictState, look_level
 from selector.track.record import Record
 from selector.track.run import Ended, Outcome, Result, Run, Stage, Trial
+from selector.track.trunk import forget_trunk
 
 #: A run whose worker died is tried again this often before it counts as lost.
 ATTEMPTS = 3
@@ -100,6 +101,7 @@ class Agenda:
         self.searches.note(trial, run, result)
         self._decide()
         self._note_finalist(trial)
+        self._forget_trunks(self.searches.search_of(trial))
         return result
 
     def stop(self, limit: str) -> None:
@@ -277,6 +279,16 @@ class Agenda:
             value = search.values[finalist.index]
             what = {"trial": finalist.number, "value": value, "trials": len(search.told)}
             self._store(FINALIST, {**where, **what})
+
+    def _forget_trunks(self, search: SubSearch | None) -> None:
+        """Remove the trunks that no run will start from any more."""
+        if search is None or not (search.tried and self.searches.arms[search.arm.name].branches):
+            return
+        needed = set(search.promoted()) - search.explored
+        for trial in search.trials:
+            folder = self.searches.rung_folder(trial)
+            if trial.index not in needed and folder is not None:
+                forget_trunk(folder)
 
     def _look(self) -> None:
         """Look at the evidence: whether it answers the question, or more sub-searches are due."""

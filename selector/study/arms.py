@@ -7,6 +7,7 @@ from dataclasses import replace
 from selector.config.decode import Mistakes
 from selector.config.study import ComposedStudy
 from selector.space.space import Space
+from selector.study.branching import branch_notes
 from selector.study.effect import without_effect
 from selector.study.lengths import settle
 from selector.study.spaces import LR, check_grid, check_used, open_space, uses_optimizer
@@ -72,7 +73,7 @@ def resolve(composed: ComposedStudy, stored: Study | None = None) -> Study:
     )
     study = settle(study, None, mistakes)
     mistakes.raise_if_any()
-    notes = (*study.notes, *_notes(composed, arms), *without_effect(study))
+    notes = (*study.notes, *_notes(composed, arms), *without_effect(study), *branch_notes(study))
     return replace(study, notes=notes)
 
 

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from selector.errors import StudyError
 from selector.space.space import Space
+from selector.study.branching import branches
 from selector.study.constraints import HOLDS, violation
 from selector.study.extension import Extension, extensions_of, widen
 from selector.study.study import Arm, Study
 from selector.study.sub_search import SubSearch
 from selector.track.record import Record
 from selector.track.run import Outcome, Result, Run, Stage, Trial
+from selector.track.trunk import has_trunk
 
 LOOK = "look"
 
@@ -47,6 +52,11 @@ class ArmSearch:
     def trials(self) -> int:
         """Trials in each sub-search."""
         return self.study.trials_in(self.arm) + sum(item.trials for item in self.extensions)
+
+    @cached_property
+    def branches(self) -> bool:
+        """Whether its whole runs start from the trunks of their rungs."""
+        return branches(self.study, self.arm)
 
     @property
     def searched(self) -> bool:
@@ -208,11 +218,23 @@ class Searches:
 
     def run(self, trial: Trial, stage: Stage, place: int = 0) -> Run:
         """The run of a trial at a stage, with the seed of its place."""
+        arm, config = self.arms[trial.arm], trial.config
         seed = self.study.seed_of(stage, trial.sub_search, place)
-        return Run(
+        run = Run(
             key=self.record.run_key(trial, stage, seed),
-            config=trial.config,
+            config=config,
             stage=stage,
             seed=seed,
-            tokens=self.study.tokens_of(self.study.arm(trial.arm), trial.config, stage),
+            tokens=self.study.tokens_of(arm.arm, config, stage),
         )
+        if stage == Stage.RUNG1 and arm.branches:
+            return replace(run, trunk_for=self.study.tokens_of(arm.arm, config))
+        if stage == Stage.EXPLORE and arm.branches:
+            rung = self.rung_folder(trial)
+            return replace(run, branch=rung if rung and has_trunk(rung) else None)
+        return run
+
+    def rung_folder(self, trial: Trial) -> Path | None:
+        """The folder of a trial's run of the first rung; None where the record has no disk."""
+        seed = self.study.seed_of(Stage.RUNG1, trial.sub_search)
+        return self.record.store.path(self.record.run_key(trial, Stage.RUNG1, seed))

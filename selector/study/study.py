@@ -222,6 +222,8 @@ def question_changes(stored: Study, asked: Study) -> list[str]:
         old, new = plain(getattr(stored, key)), plain(getattr(asked, key))
         if old != new:
             changes.append(f"{key}: stored {old}, now {new}")
+    if stored.budget.branch != asked.budget.branch:  # a rung would warm up for another time
+        changes.append(f"budget.branch: stored {stored.budget.branch}, now {asked.budget.branch}")
     for key in _MAY_GROW:
         was, now = getattr(stored.budget, key), getattr(asked.budget, key)
         if key == "most_replicates":  # as far as the looks reach, however that is written

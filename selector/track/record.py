@@ -99,6 +99,8 @@ class Record:
         What an earlier, unfinished attempt reported is dropped: the run starts again.
         """
         content = {"format": FORMAT, "stage": run.stage, "seed": run.seed, "tokens": run.tokens}
+        if run.trunk_for:
+            content["trunk_for"] = run.trunk_for
         if trial is None:
             content["config"] = run.config
         self.store.remove(f"{run.key}/result.json")
@@ -189,6 +191,7 @@ class Record:
                 seed=int(mapping["seed"]),
                 tokens=int(mapping["tokens"]),
                 folder=self.store.path(key),
+                trunk_for=int(mapping.get("trunk_for", 0)),
             )
         result = self._read_result(key)
         if result and run.stage == Stage.EXPLORE and result.told is None:

@@ -24,6 +24,8 @@ def test_everything_that_decides_the_answer_is_in_a_plan(pico):
         "subject_to=['seconds < 60']",
     )
     for expected in (
+        "  adamw: optimizer.lr 0.0003 to 0.03, log; optimizer.weight_decay",
+        "  muon: optimizer.lr",
         "Fixed: model pico, schedule linear_to_zero, objective causal_lm, data text",
         "batch.micro_batch=4",
         "216 runs (137 M tokens in all): up to 16 trials in each of 4 sub-searches",
@@ -76,6 +78,7 @@ def test_rungs_that_are_off_say_why(pico):
 def test_a_function_has_no_flops_and_no_epochs(workplace):
     text = workplace.run("plan", "./study.yaml")
     assert "Fixed: objective mine." in text
+    assert "Tuned: objective.parameters.x 0 to 1." in text
     assert "note: rungs: off: a function decides itself" in text
     for override in ("budget.flops=1e9", "budget.epochs=2", "fair=flops", "fair=seconds"):
         mistake = workplace.run("plan", "./study.yaml", override, code=2)
