@@ -19,6 +19,7 @@ from selector.space.cost import parameters
 from selector.space.dimension import Interval
 from selector.study.answer import Answer
 from selector.study.stored import StoredStudy
+from selector.study.study import Study
 from selector.track.run import Outcome, Stage
 
 #: For so many times the ladder's largest compute a size is recommended.
@@ -50,16 +51,14 @@ def at_scale(stored: StoredStudy, answer: Answer) -> dict[str, dict[str, Any] | 
         "ladders": [],
         "techniques": [_order(item) for item in orders(found, minimize=study.minimize)],
     }
-    scaling = None
+    scaling: dict[str, Any] | None = None
     if found:
         trials = _trials(stored)
         laws = [_law(item, minimize=study.minimize, seed=study.seed) for item in found]
-        pairs_of = zip(found, laws, strict=True)
-        transfer["ladders"] = [_carried(stored, item, law, trials) for item, law in pairs_of]
-        scaling = {
-            "ladders": [_scaled(*item, study.seed) for item in zip(found, laws, strict=True)]
-        }
-        scaling["sentences"] = scaling_sentences(study, scaling)  # type: ignore[assignment]
+        both = list(zip(found, laws, strict=True))
+        transfer["ladders"] = [_carried(stored, *item, trials) for item in both]
+        scaling = {"ladders": [_scaled(study, *item) for item in both]}
+        scaling["sentences"] = scaling_sentences(study, scaling)
     transfer["sentences"] = transfer_sentences(study, transfer)
     return {"transfer": transfer, "scaling": scaling}
 
@@ -80,7 +79,7 @@ def _law(ladder: Ladder, *, minimize: bool, seed: int) -> Law | Refused:
     )
 
 
-def _scaled(ladder: Ladder, law: Law | Refused, seed: int) -> dict[str, Any]:
+def _scaled(study: Study, ladder: Ladder, law: Law | Refused) -> dict[str, Any]:
     """One ladder's rungs, law, recommended sizes and equal-compute analysis."""
     found: dict[str, Any] = {
         "name": ladder.name,
@@ -101,7 +100,7 @@ def _scaled(ladder: Ladder, law: Law | Refused, seed: int) -> dict[str, Any]:
         "law": None,
         "refused": None,
         "optima": [],
-        "equal_compute": _equal_compute(ladder, seed),
+        "equal_compute": _equal_compute(ladder, minimize=study.minimize, seed=study.seed),
     }
     if isinstance(law, Refused):
         return {**found, "refused": law.reason}
@@ -129,9 +128,10 @@ def _optimum(found: Optimum | Refused, flops: float) -> dict[str, Any]:
     return {"flops": flops, **{name: vars(getattr(found, name)) for name in parts}}
 
 
-def _equal_compute(ladder: Ladder, seed: int) -> dict[str, Any]:
+def _equal_compute(ladder: Ladder, *, minimize: bool, seed: int) -> dict[str, Any]:
     noise, _ = ladder.noise()
-    budgets = [item for item in ladder.budgets() if len(item.sizes) >= FEWEST_SIZES]
+    every = ladder.budgets() if minimize else []
+    budgets = [item for item in every if len(item.sizes) >= FEWEST_SIZES]
     floors = valleys(budgets, noise=noise or 0.0, seed=seed)
     grown = growth(floors, seed=seed)
     return {

@@ -133,7 +133,8 @@ def floor_of(sizes: Array, losses: Array) -> float | None:
         from scipy.interpolate import Akima1DInterpolator
 
         line = numpy.linspace(sizes[0], sizes[-1], (len(sizes) - 1) * _STEPS)
-        place = int(Akima1DInterpolator(sizes, numpy.log(losses))(line).argmin())
+        heights = numpy.log(losses) if losses.min() > 0 else losses
+        place = int(Akima1DInterpolator(sizes, heights)(line).argmin())
         return float(line[place]) if 0 < place < len(line) - 1 else None
     best = int(losses.argmin())
     if best in (0, len(sizes) - 1):

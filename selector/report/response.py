@@ -125,9 +125,8 @@ def _evidence(units: Array, y: Array, lengths: Array, noise: float) -> float:
     lower = numpy.linalg.cholesky(covariance)
     white = numpy.linalg.solve(lower, y)
     size = len(y)
-    return -0.5 * size * math.log(float(white @ white) / size) - float(
-        numpy.log(numpy.diag(lower)).sum()
-    )
+    variance = max(float(white @ white) / size, 1e-12)  # 0 where all trials are alike
+    return -0.5 * size * math.log(variance) - float(numpy.log(numpy.diag(lower)).sum())
 
 
 def _kernel(first: Array, second: Array, lengths: Array) -> Array:

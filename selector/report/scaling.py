@@ -171,15 +171,13 @@ def optimum(law: Law, flops: float) -> Optimum | Refused:
         )
     sizes, tokens = _best(law, law.values[None], flops), _best(law, law.draws, flops)
     size, length = quantity(sizes[0][0], tokens[0]), quantity(sizes[1][0], tokens[1])
-    if not size.high < WIDEST * size.low:
-        return Refused(
-            reason=f"anything from {digits.size(size.low)} to {digits.size(size.high)} weights"
-            " fits the measured losses"
-        )
     for name, unit, item, ends in (
         ("size", "weights", size, law.sizes),
         ("length", "tokens", length, law.tokens),
     ):
+        if not item.high < WIDEST * item.low:
+            span = f"{digits.size(item.low)} to {digits.size(item.high)} {unit}"
+            return Refused(reason=f"anything from {span} fits the measured losses")
         factor = reachable(*ends)
         if not ends[0] / factor <= item.value <= ends[1] * factor:
             return Refused(
@@ -237,13 +235,14 @@ def _unscaled(values: Array, middle: tuple[float, float]) -> Array:
 
 def _losses(values: Array, size: float | Array, tokens: float | Array) -> Array:
     e, a, alpha, b, beta = values.T
-    return numpy.asarray(e + a * size**-alpha + b * tokens**-beta, dtype=float)
+    with numpy.errstate(all="ignore"):  # a draw without an effect of size has no best size
+        return numpy.asarray(e + a * size**-alpha + b * tokens**-beta, dtype=float)
 
 
 def _best(law: Law, values: Array, flops: float) -> tuple[Array, Array]:
     c, g = law.cost
     _, a, alpha, b, beta = values.T
-    with numpy.errstate(divide="ignore", invalid="ignore", over="ignore"):
+    with numpy.errstate(all="ignore"):
         size = (alpha * a / (g * beta * b) * (flops / c) ** beta) ** (1 / (alpha + g * beta))
         return size, flops / (c * size**g)
 

@@ -163,3 +163,10 @@ def test_a_surface_in_two_dimensions_finds_the_best_place() -> None:
     low, high = numpy.quantile(found.draws, (0.025, 0.975), axis=0)
     inside = (true < values.min() + 0.1) & (low - 0.01 <= true) & (true <= high + 0.01)
     assert inside.sum() >= 0.9 * (true < values.min() + 0.1).sum()
+
+
+def test_trials_that_are_all_alike_make_a_flat_surface() -> None:
+    points = places(21, 1)
+    found = respond(numpy.linspace(0, 1, 8)[:, None], [2.5] * 7 + [None], points, draws=20, seed=0)
+    assert found.mean == pytest.approx(numpy.full(21, 2.5))
+    assert numpy.isfinite(found.draws).all()
