@@ -221,6 +221,15 @@ def effort_figure(numbers: Sequence[Effort], metric: str, arms: Sequence[str]) -
     return {"data": data, "layout": {**layout, "hovermode": "x unified"}}
 
 
+def log_layout(x: str, y: str, ends: tuple[float, float]) -> Figure:
+    """A layout whose horizontal axis goes by orders of magnitude, a little beyond `ends`."""
+    layout = _layout(x, y)
+    low, high = map(math.log10, ends)
+    pad = 0.04 * (high - low) or 0.1
+    layout["xaxis"] |= {"type": "log", "range": [low - pad, high + pad]}
+    return layout
+
+
 def _effort_range(numbers: Sequence[Effort]) -> list[float]:
     """All curves, but not where single wild trials lift their beginning beyond typical values."""
     ends = [item.best[-1] for item in numbers]
