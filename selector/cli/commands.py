@@ -36,24 +36,30 @@ def run(asked: argparse.Namespace) -> int:
             reports=asked.reports,
             on_progress=progress.study,
         )
+    last = written[-1].recommendation  # of the second stage, where one followed
     if asked.json:
-        _json(written.recommendation)
+        _json(last)
     else:
-        _print_report(written)
+        for stage in written:
+            _print_report(stage, together=stage is written[-1])
         if message:
             print(f"\n{message}")
-    return 0 if written.recommendation["recommended"] else 1
+    return 0 if last["recommended"] else 1
 
 
 def status(asked: argparse.Namespace) -> int:
     """Progress, best so far, failures by kind; of all stored studies without a name."""
     from selector.cli import show
+    from selector.study.followup import second_name
     from selector.study.status import Status
     from selector.study.status import status as read
     from selector.study.stored import open_study
 
     if asked.study is not None:
         names = [_stored_name(asked.study)]
+        second = second_name(names[0])
+        if not asked.json and (asked.runs / second / "study.yaml").is_file():
+            names.append(second)
     else:
         names = sorted(path.parent.name for path in asked.runs.glob("*/study.yaml"))
     found: list[Status] = []
@@ -196,8 +202,11 @@ def _stored_name(study: str) -> str:
     return str(load_yaml(Path(study)).get("name", Path(study).stem))
 
 
-def _print_report(written: Any) -> None:
+def _print_report(written: Any, *, together: bool = True) -> None:
     print(f"\n{written.sentence}\n")
+    both = written.recommendation["together"]
+    if together and both is not None:
+        print("\n".join([both["sentence"], *both["notes"], ""]))
     print(f"report:  {_short(written.page)}")
     rerun_command = written.recommendation.get("rerun")
     if rerun_command:

@@ -37,6 +37,7 @@ def plan_mapping(made: Plan) -> dict[str, Any]:
         "subject_to": list(study.subject_to),
         "pareto": list(study.pareto),
         "then": list(study.then),
+        "second_runs": made.second_runs,
         "limits": {"hours": budget.hours or None, "device_hours": budget.device_hours or None},
         "estimated_seconds": made.estimated_seconds,
         "detectable": made.detectable,
@@ -99,6 +100,8 @@ def _table(arms: Sequence[ArmPlan]) -> Table:
 
 def _lines(made: Plan) -> Iterator[str]:
     """What there is to say under the table."""
+    from selector.study.followup import second_name
+
     study = made.study
     yield from _tuned(made.arms)
     if made.fixed:
@@ -119,8 +122,12 @@ def _lines(made: Plan) -> Iterator[str]:
         yield f"Subject to: {', '.join(study.subject_to)}."
     if study.pareto:
         yield f"Quality is shown against: {', '.join(study.pareto)}."
-    if "together" in study.then:
-        yield "Then: the accepted choices together, and each of them left out once."
+    if made.second_runs is not None:
+        yield (
+            f"Then, as {second_name(study.name)}: the choices that beat {study.arms[0].name}"
+            " together, and each of them left out once: up to"
+            f" {made.second_runs} more runs; none where fewer than two do."
+        )
     yield from _limits(study)
     yield _detectable(made)
     seconds = made.estimated_seconds

@@ -51,6 +51,8 @@ def compared_arms(
     for arm in arms:
         check_lengths(arm, "compare", mistakes)
     unique = list({repr(arm): arm for arm in arms}.values())
+    if question.then:
+        _check_then(list(compare), len(unique), mistakes)
     if len(unique) > question.max_arms:
         text = (
             f"{len(unique)} arms, each with a search of its own; at most {question.max_arms}"
@@ -58,6 +60,23 @@ def compared_arms(
         )
         mistakes.add("compare", text)
     return unique
+
+
+def _check_then(compared: list[str], arms: int, mistakes: Mistakes) -> None:
+    """Note a mistake where accepted choices could not be put together after the verdict."""
+    if compared:
+        mistakes.add(
+            "then",
+            "together needs `arms:`, each with its changes to the first; where"
+            f" {' and '.join(compared)} {'are' if len(compared) > 1 else 'is'} compared, every"
+            " combination is an arm already or there is none; then=[] leaves the stage out",
+        )
+    elif arms < 3:
+        mistakes.add(
+            "then",
+            "together needs a baseline and at least two arms that change something in it, got"
+            f" {arms} in all; then=[] leaves the stage out",
+        )
 
 
 def arm_name(compared: Mapping[str, Any]) -> str:

@@ -320,6 +320,8 @@ class Launch:
     """inline: this process, one run at a time. local: warm worker processes."""
     workers: int | Literal["auto"] = "auto"
     """Worker processes; auto: one for each GPU, or one for each CPU core."""
+    pause_above_celsius: float = 0.0
+    """Runs wait while their NVIDIA GPU is hotter than this; 0: they never wait."""
 
     def __post_init__(self) -> None:
         """Refuse fewer than one worker."""

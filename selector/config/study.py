@@ -7,7 +7,7 @@ command line. Every mistake found on the way is collected, and all are raised to
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +73,14 @@ class ComposedStudy:
 
 
 def compose_study(
-    file: Path, overrides: Sequence[str], folder: Path | None = None
+    file: Path,
+    overrides: Sequence[str],
+    folder: Path | None = None,
+    listed: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> ComposedStudy:
     """The study in `file` under the overrides of the command line, asked in `folder`.
+
+    Its arms are what the file compares, or those of `listed`: name -> as under `arms:`.
 
     Raises:
         ConfigError: one line for each mistake.
@@ -94,7 +99,9 @@ def compose_study(
     mistakes.raise_if_any()
     base = composer.compose(given.groups).raw()
     question = _question(base, given, mistakes)
-    chosen = compared_arms(question, given, composer, mistakes) if question else []
+    chosen: Sequence[Mapping[str, Any]] = list((listed or {}).values())
+    if question and listed is None:
+        chosen = compared_arms(question, given, composer, mistakes)
     mistakes.raise_if_any()
     assert question is not None
     arms, notes, mappings = [], [], []
@@ -106,14 +113,18 @@ def compose_study(
             arms.append(_typed_arm(composer, mapping, compared, given, folder, mistakes))
     if not mappings:
         mistakes.raise_if_any()
-    _check_names([arm.name for arm in arms if arm], mistakes)
+    if listed is None:
+        _check_names([arm.name for arm in arms if arm], mistakes)
     question = _question(mappings[0], CommandLine(), mistakes)
     parts = _outside_arms(mappings[0], base, mistakes)
     mistakes.raise_if_any()
     assert question is not None
+    named = tuple(arm for arm in arms if arm)
+    if listed is not None:
+        named = tuple(replace(arm, name=name) for arm, name in zip(named, listed, strict=True))
     return ComposedStudy(
         question=question,
-        arms=tuple(arm for arm in arms if arm),
+        arms=named,
         ranges=given.ranges,
         fixed=frozenset(given.values),
         settings=_settings(question.set, mappings, given),

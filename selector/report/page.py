@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -18,7 +18,7 @@ import jinja2
 import pandas
 from markupsafe import Markup, escape
 
-from selector.report import figures, ladder_page
+from selector.report import figures, interactions, ladder_page, pareto, together
 from selector.report.effort import effort
 from selector.report.facts import failed_runs, how_it_was_run
 from selector.report.landscape import landscape
@@ -65,9 +65,11 @@ def page(
         Plot(id=name, title=title, figure=figure)
         for name, title, figure in ladder_page.drawings(study.metric, scaling)
     ]
+    costs, both = pareto.pareto(stored, answer), recommendation["together"]
+    drawn["pareto_plots"] = _cost_plots(study, costs)
     plots = [
         plot
-        for group in ("learning", "effort", "tuned", "ladder")
+        for group in ("learning", "effort", "tuned", "pareto", "ladder")
         for plot in drawn[f"{group}_plots"]
     ]
     scripts = [*([figures.plotly_script()] if plots else []), _source("page.js")]
@@ -98,6 +100,15 @@ def page(
         scaling=scaling,
         rungs=ladder_page.rung_table(scaling),
         carried=ladder_page.pair_table(recommendation["transfer"]),
+        costs=costs,
+        cost_table=pareto.lines,
+        lonely=pareto.lonely,
+        together=both,
+        choices=together.lines(both) if both else [],
+        alone=together.interaction_alone(both),
+        interactions=interactions.interactions(study, answer),
+        interaction_table=interactions.lines,
+        shown=together.shown,
         failures=failed_runs(stored),
         health=recommendation["health"],
         run_facts=how_it_was_run(recommendation["provenance"]),
@@ -128,6 +139,19 @@ def _drawn(study: Study, answer: Answer, tables: Tables) -> dict[str, Any]:
         ],
         "left_out": sum(panel.left_out for panel in panels),
     }
+
+
+def _cost_plots(study: Study, costs: Sequence[pareto.Pareto]) -> list[Plot]:
+    arms = [arm.name for arm in study.arms]
+    return [
+        Plot(
+            id=f"figure-cost-{place}",
+            title=item.cost,
+            figure=figures.pareto_figure(item, study.metric, arms),
+        )
+        for place, item in enumerate(costs)
+        if item.arms or item.trials
+    ]
 
 
 def _environment() -> jinja2.Environment:

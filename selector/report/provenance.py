@@ -16,6 +16,7 @@ from selector.track.record import StoredRun
 # A fact with more distinct values than this is a measurement of each run, not a condition.
 _MOST_VALUES = 6
 _TIMES = ("started", "ended")
+_MEASURED = ("peak_memory_gib", "device_celsius", "device_watts", "throttled_share", "flops")
 
 
 def provenance(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
@@ -118,7 +119,7 @@ def _facts(runs: list[StoredRun]) -> dict[str, list[Any]]:
     return {
         key: sorted(found, key=str)
         for key, found in sorted(values.items())
-        if len(found) <= _MOST_VALUES and key not in _TIMES
+        if len(found) <= _MOST_VALUES and key not in (*_TIMES, *_MEASURED)
     }
 
 

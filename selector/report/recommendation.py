@@ -8,6 +8,7 @@ from typing import Any
 
 from selector import __version__
 from selector.config.identity import plain
+from selector.report import interactions, pareto, together
 from selector.report.at_scale import at_scale
 from selector.report.compare import ArmRow, arm_rows
 from selector.report.health import findings
@@ -41,6 +42,9 @@ def recommendation(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
         "margin": verdict.margin if verdict else None,
         "method": method_facts(stored, answer),
         **at_scale(stored, answer),
+        "together": together.to_mapping(together.find_together(stored, answer)),
+        "interactions": interactions.to_mapping(interactions.interactions(study, answer)),
+        "pareto": pareto.to_mapping(pareto.pareto(stored, answer)),
         "health": [vars(item) for item in findings(stored, answer, rows)],
         "caveats": [*caveats(stored, answer), *reasons(answer)],
         "provenance": {"selector": __version__, **provenance(stored, answer)},

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from selector.config.schema import Value
 from selector.report.digits import decimals_for, duration, interval, number, setting, size
-from selector.report.health import best_at_edge
+from selector.report.health import best_at_edge, gather
 from selector.space.cost import parameters
 from selector.study.answer import Answer
 from selector.study.stored import StoredStudy
@@ -193,7 +193,8 @@ def _insufficient(stored: StoredStudy, answer: Answer, verdict: Verdict, trial: 
         return f"{text} {advice}"
     text += "".join(f" What stands in the way: {reason}." for reason in verdict.reasons[:1])
     unclear = {item.rival for item in verdict.comparisons if item.relation is Relation.UNCLEAR}
-    remedies = [item.remedy for item in best_at_edge(stored, answer) if item.arm in unclear]
+    at_edge = best_at_edge(gather(stored, answer))
+    remedies = [item.remedy for item in at_edge if item.arm in unclear]
     return text + "".join(f" A wider range: `{remedy}`." for remedy in remedies[:1])
 
 

@@ -8,6 +8,7 @@ from selector.config.decode import Mistakes
 from selector.config.study import ComposedStudy
 from selector.space.space import Space
 from selector.study.branching import branch_notes
+from selector.study.constraints import check_constraints
 from selector.study.effect import without_effect
 from selector.study.lengths import settle
 from selector.study.spaces import LR, check_grid, check_used, open_space, uses_optimizer
@@ -37,6 +38,8 @@ def resolve(composed: ComposedStudy, stored: Study | None = None) -> Study:
     if composed.sampler.name == "grid" and not mistakes.lines:
         for arm, space in zip(composed.arms, spaces, strict=True):
             check_grid(arm, space, mistakes)
+    check_constraints(composed, spaces, mistakes)
+    mistakes.raise_if_any()
     arms = tuple(
         Arm(
             name=arm.name,

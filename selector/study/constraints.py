@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from selector.config.decode import Mistakes
 from selector.config.limits import is_number
@@ -20,6 +21,9 @@ from selector.config.schema import RunConfig
 from selector.errors import InputError
 from selector.space.cost import flops_per_token, parameters
 from selector.track.run import Run
+
+if TYPE_CHECKING:
+    from selector.config.study import ComposedStudy  # which loads Hydra
 
 #: What nothing violates: no constraint is asked, or every one holds with room to spare.
 HOLDS = -1.0
@@ -114,6 +118,25 @@ def parse_constraints(texts: Iterable[str], mistakes: Mistakes) -> tuple[Constra
     return tuple(found.values())
 
 
+def check_constraints(
+    composed: ComposedStudy, spaces: Sequence[Collection[str]], mistakes: Mistakes
+) -> None:
+    """Note constraints that cannot be read, and those that no run of an arm could meet.
+
+    `spaces` are the dotted keys that are tuned, arm by arm.
+    """
+    constraints = parse_constraints(composed.question.subject_to, mistakes)
+    of_size = [item for item in constraints if item.name == "parameters"]
+    for arm, tuned in zip(composed.arms, spaces, strict=True):
+        beyond, text = known_violation(of_size, arm.config, 0)
+        if beyond > 0 and not any(key.startswith("model.") for key in tuned):
+            mistakes.add("subject_to", f"{text}, in every run of the arm {arm.name}")
+    metric = composed.arms[0].config.objective.metric
+    for name, count in Counter(composed.question.pareto).items():
+        if count > 1 or name == metric:
+            mistakes.add("pareto", f"expected different costs, none of them the metric; got {name}")
+
+
 def violation(
     constraints: Iterable[Constraint], result: Measured, run: Run | None = None
 ) -> tuple[float, str]:
@@ -135,6 +158,12 @@ def missing(constraints: Iterable[Constraint], result: Measured, run: Run | None
     except InputError as error:
         return str(error)
     return ""
+
+
+def meets(constraints: Iterable[Constraint], result: Measured, run: Run | None = None) -> bool:
+    """Whether a finished run meets every constraint; one that cannot be held to them does not."""
+    wanted = tuple(constraints)
+    return not missing(wanted, result, run) and violation(wanted, result, run)[0] <= 0
 
 
 def known_violation(

@@ -140,12 +140,23 @@ def _notes(study: Study) -> list[str]:
     return found
 
 
-def longer(study: Study) -> list[str]:
-    """The overrides that ask for runs twice as long; none where lengths are in unlike words."""
+def scaled(study: Study, factor: float) -> list[str]:
+    """Overrides that ask for runs `factor` times as long; none where lengths are in unlike words.
+
+    Nor where a run has no length.
+    """
+    if not all(arm.config.built_in for arm in study.arms):
+        return []
     asked = {arm.length or ("tokens", arm.tokens) for arm in study.arms}
     units = {unit for unit, _ in asked}
-    doubled = ",".join(str(2 * amount) for _, amount in sorted(asked))
-    return [f"budget.{units.pop()}={doubled}"] if len(units) == 1 else []
+    if len(units) > 1:
+        return []
+    unit = units.pop()
+    amounts = [factor * amount for _, amount in sorted(asked)]
+    words = [
+        str(max(1, round(amount))) if unit == "tokens" else f"{amount:g}" for amount in amounts
+    ]
+    return [f"budget.{unit}={','.join(words)}"]
 
 
 def changes_speed(arm: Arm, key: str) -> bool:

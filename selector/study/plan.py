@@ -15,6 +15,7 @@ from selector.config.schema import PARTS, Value
 from selector.launch.cores import available_cores
 from selector.space.cost import flops_per_token, parameters
 from selector.space.dimension import Interval
+from selector.study.followup import everything
 from selector.study.searches import Searches
 from selector.study.stored import StoredStudy, find_study
 from selector.study.study import Arm, Study, question_changes
@@ -73,6 +74,14 @@ class Plan:
     def tokens(self) -> int:
         """Of all these runs together."""
         return sum(arm.tokens for arm in self.arms)
+
+    @property
+    def second_runs(self) -> int | None:
+        """Runs of a second stage where every choice is accepted; None where none is asked."""
+        if not self.study.then:
+            return None
+        most = max(sum(arm.runs.values()) for arm in self.arms)
+        return most * len(everything(self.study).arms)
 
 
 def make_plan(study: Study, runs: Path) -> Plan:

@@ -79,6 +79,8 @@ class Study:
     """Costs against which the report shows quality."""
     then: tuple[str, ...] = ()
     """Stages after the verdict."""
+    after: str = ""
+    """The study whose accepted choices it puts together; empty: it is no second stage."""
     notes: tuple[str, ...] = ()
     """What was decided or dropped while the study was composed, for people."""
 
@@ -184,7 +186,7 @@ def from_mapping(mapping: Mapping[str, Any]) -> Study:
         "tracker": dataclass_from(Track, mapping["tracker"], "tracker", mistakes),
     }
     labels = {"name": str, "question": str, "metric": str, "direction": str, "seed": int}
-    for key, kind in {**labels, "asked_in": str}.items():
+    for key, kind in {**labels, "asked_in": str, "after": str}.items():
         if type(mapping[key]) is not kind:
             mistakes.add(key, f"expected {kind.__name__}, got {mapping[key]!r}")
     if mapping["direction"] not in ("minimize", "maximize") or not arms:
@@ -204,6 +206,7 @@ def from_mapping(mapping: Mapping[str, Any]) -> Study:
         subject_to=tuple(mapping["subject_to"]),
         pareto=tuple(mapping["pareto"]),
         then=tuple(mapping["then"]),
+        after=mapping["after"],
         notes=tuple(mapping["notes"]),
     )
 

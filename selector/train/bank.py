@@ -21,6 +21,7 @@ from torch import Tensor
 
 from selector.config.identity import fuse_key
 from selector.config.schema import RunConfig
+from selector.train.gradients import LayerGroups
 from selector.train.layout import Layout, Parameter
 from selector.train.model import MODELS
 from selector.train.objective import OBJECTIVES
@@ -84,6 +85,8 @@ class Bank:
         """The schedule's factor for each step of each slot's run, [K, longest run]."""
         self.regularization = {name: torch.zeros(width, device=device) for name in _REGULARIZATION}
         self._weights = self._leaves()
+        self._groups = LayerGroups(self.layout)
+        self._group_norms = torch.empty(width, 0)
         self._losses: list[Tensor] = []
         self._norms: list[Tensor] = []
 
@@ -146,13 +149,16 @@ class Bank:
         for tensor in (self.parameters, self.count, self.seed, self.factors, *settings):
             tensor[slot].zero_()
 
-    def step(self, windows: Tensor) -> None:
+    def step(self, windows: Tensor, *, measured: bool = False) -> None:
         """One optimizer step of every active slot.
 
         Args:
             windows: int64 [accumulation, K, sequences, context + 1]; of inactive slots anything.
+            measured: whether the gradient's norms by groups of layers are kept.
         """
         loss = self.compute_gradients(windows)
+        if measured:
+            self._group_norms = self._groups.norms(self.gradients)
         norm = clip_by_norm(self.gradients, self.regularization["grad_clip"])
         factor = self.factors.gather(1, self.count.unsqueeze(1)).squeeze(1)
         self.count += self.active
@@ -193,6 +199,11 @@ class Bank:
         self._losses, self._norms = [], []
         losses, norms = both.cpu().double().numpy()
         return losses, norms
+
+    def group_norms(self, slot: int) -> list[float]:
+        """The norms of `selector.train.gradients` at the last measured step; waits for it."""
+        found: list[float] = self._group_norms[slot].tolist()
+        return found
 
     def weights(self, slot: int) -> dict[str, Tensor]:
         """One run's parameters by name, as views without a slot dimension."""

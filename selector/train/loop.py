@@ -16,11 +16,11 @@ import torch
 
 from selector.errors import ConfigError, DataError
 from selector.track.run import Ended, Outcome, Reporter, Run
-from selector.train import checkpoint
+from selector.train import checkpoint, gradients
 from selector.train.bank import Bank
 from selector.train.data.corpus import Corpus
 from selector.train.data.sample import evaluation_windows
-from selector.train.device import facts, find, is_out_of_memory
+from selector.train.device import facts, find, is_out_of_memory, reset_peak_memory
 from selector.train.evaluate import described, mean_loss
 from selector.train.feed import Feed
 from selector.train.member import Member
@@ -37,9 +37,10 @@ def train(runs: Sequence[Run], reporter: Reporter, device: str) -> None:
     Raises:
         DataError: the prepared data is not there, or too short for the context.
     """
-    started = perf_counter()
+    started, place = perf_counter(), find(device)
+    reset_peak_memory(place)
     try:
-        Training(runs, reporter, find(device)).run()
+        Training(runs, reporter, place).run()
     except RuntimeError as error:
         if len(runs) > 1 or not is_out_of_memory(error):
             raise
@@ -49,7 +50,7 @@ def train(runs: Sequence[Run], reporter: Reporter, device: str) -> None:
                 outcome=Outcome.OUT_OF_MEMORY,
                 seconds=perf_counter() - started,
                 error=str(error),
-                facts=facts(runs[0].config, find(device), 1),
+                facts=facts(runs[0].config, place, 1),
             ),
         )
 
@@ -103,7 +104,8 @@ class Training:
         """Train until every run has ended."""
         looked = perf_counter()
         while self.members:
-            self.bank.step(self.feed.next())
+            measured = any(member.due_next for member in self.members)
+            self.bank.step(self.feed.next(), measured=measured)
             for member in self.members:
                 member.step += 1
             now = perf_counter()
@@ -118,7 +120,10 @@ class Training:
 
     def _look_at(self, member: Member, wrong: str) -> None:
         """Report and keep what is due, end the run where it is over; `wrong`: how it diverged."""
-        metrics = {} if wrong or not member.due else member.metrics(self.trained)
+        metrics: dict[str, float] = {}
+        if member.due and not wrong:
+            metrics |= member.metrics(self.trained)
+            metrics |= gradients.described(self.bank.group_norms(member.slot))
         if member.keeps and not wrong and member.run.folder is not None:
             state, seconds = self.bank.state(member.slot), perf_counter() - self.started
             checkpoint.save_trunk(member.run.folder, member.snapshot(state, seconds))
@@ -165,6 +170,9 @@ class Training:
                 steps=member.step,
                 seconds=perf_counter() - self.started,
                 error=error,
-                facts={**facts(member.config, bank.device, bank.width), **member.facts},
+                facts={
+                    **facts(member.config, bank.device, bank.width, member.step),
+                    **member.facts,
+                },
             ),
         )

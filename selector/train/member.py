@@ -66,6 +66,11 @@ class Member:
         return self._trunk > 0 and self.step == self._trunk
 
     @property
+    def due_next(self) -> bool:
+        """Whether the next step will be reported."""
+        return self.step + 1 in self._reports
+
+    @property
     def done(self) -> bool:
         """Whether this was the last step."""
         return self.step == self.steps
@@ -124,7 +129,15 @@ class Member:
         )
 
     def metrics(self, seconds: float) -> dict[str, float]:
-        """Training metrics since the last call; `seconds` is the time trained so far."""
+        """Training metrics since the last call; `seconds` is the time trained so far.
+
+        Returns:
+            `train/loss`: mean cross-entropy of the steps, in nats per token, without label
+            smoothing and z-loss. `gradient_norm`: mean of the whole gradient's norm before
+            clipping. `clipped_share`: share of all steps so far whose gradient was longer than
+            grad_clip allows. `tokens_per_second`: of training, evaluations left out.
+            `learning_rate`: of the last step.
+        """
         values = self.config.schedule.values
         factor = SCHEDULES[self.config.schedule.name](self.step - 1, self.steps, values)
         steps, since = self.step - self._reported_at, slice(self._reported_at, None)
@@ -133,11 +146,16 @@ class Member:
         found = {
             "train/loss": math.fsum(self._losses[since]) / steps,
             "gradient_norm": math.fsum(self._norms[since]) / steps,
+            "clipped_share": self._clipped_share(),
             "tokens_per_second": tokens / max(seconds - self._reported_seconds, 1e-9),
             "learning_rate": self.config.optimizer["lr"] * factor,
         }
         self._reported_at, self._reported_seconds = self.step, seconds
         return found
+
+    def _clipped_share(self) -> float:
+        clip = self.config.regularization.grad_clip
+        return float(np.mean(np.asarray(self._norms) > clip)) if clip else 0.0
 
 
 def _spread(points: int, steps: int) -> set[int]:

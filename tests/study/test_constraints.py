@@ -8,8 +8,11 @@ from dataclasses import replace
 import pytest
 
 from selector.config.decode import Mistakes
-from selector.errors import InputError
+from selector.config.locations import study_file
+from selector.config.study import compose_study
+from selector.errors import ConfigError, InputError
 from selector.space.cost import flops_per_token, parameters
+from selector.study.arms import resolve
 from selector.study.constraints import (
     known_violation,
     missing,
@@ -123,3 +126,27 @@ def test_a_finished_run_has_what_the_formula_says_unless_it_reported_it():
     assert worst > 0
     own = replace(result(), facts={"parameters": 5})
     assert violation(parsed("parameters < 6"), own, run)[0] < 0
+
+
+def resolved(*overrides):
+    return resolve(compose_study(study_file("quickstart"), list(overrides)))
+
+
+def test_a_plan_refuses_constraints_that_cannot_be_read_or_met_all_at_once():
+    with pytest.raises(ConfigError) as caught:
+        resolved("subject_to=['seconds << 5','parameters < 1000']", "pareto=[seconds,seconds]")
+    lines = caught.value.mistakes
+    assert len(lines) == 4  # one for each arm that is too large
+    assert "got 'seconds << 5'" in lines[0]
+    assert "parameters < 1000 is violated: 120576" in lines[1]
+    assert "in every run of the arm adamw" in lines[1]
+    assert lines[3].startswith("pareto: expected different costs")
+    with pytest.raises(ConfigError, match="pareto"):
+        resolved("pareto=[validation/loss]")
+
+
+def test_a_size_that_is_tuned_may_yet_meet_its_constraint():
+    bound = "subject_to=['parameters < 100000']"
+    study = resolved(bound, "model.width=range(32,128,32)")
+    assert study.constraints[0].name == "parameters"
+    assert known_violation(study.constraints, study.arms[0].config, 1)[0] > 0

@@ -14,7 +14,7 @@ from selector.errors import ConfigError
 from selector.space.cost import flops_per_token
 from selector.space.space import assign
 from selector.study.arms import resolve
-from selector.study.lengths import longer, settle, untimed
+from selector.study.lengths import scaled, settle, untimed
 from selector.study.study import from_mapping, question_changes
 
 TEXT = 1_000_000  # tokens of a training part
@@ -137,9 +137,9 @@ def test_lengths_that_are_no_step(overrides, expected):
 
 
 def test_what_makes_a_run_longer():
-    assert longer(asked()) == ["budget.tokens=524288"]
-    assert longer(asked("budget.epochs=1.5")) == ["budget.epochs=3.0"]
-    assert longer(asked("budget.tokens=8e5,2e5")) == ["budget.tokens=400000,1600000"]
+    assert scaled(asked(), 2) == ["budget.tokens=524288"]
+    assert scaled(asked("budget.epochs=1.5"), 2) == ["budget.epochs=3"]
+    assert scaled(asked("budget.tokens=8e5,2e5"), 2) == ["budget.tokens=400000,1600000"]
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_what_must_not_change(overrides, expected):
         *("budget.trials=9", "budget.replicates=5", "budget.most_replicates=8"),
         *("budget.screen=2", "budget.verdict_seeds=3", "budget.extensions=2"),
         *("budget.hours=1", "budget.device_hours=1", "budget.stop_when_clear=false"),
-        *("then=[together]", "launcher=inline", "budget.rungs=never"),
+        *("launcher=inline", "budget.rungs=never"),
     ],
 )
 def test_what_may_change(override):
