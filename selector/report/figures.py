@@ -170,6 +170,9 @@ def pareto_figure(numbers: Pareto, metric: str, arms: Sequence[str]) -> Figure:
             }
         )
     layout = _layout(numbers.cost.replace("_", " "), metric)
+    costs = {item.cost for item in explore} | {item.cost.value for item in numbers.arms}
+    if len(costs) == 1:  # all alike: without a range Plotly would label differences of rounding
+        layout["xaxis"]["range"] = _padded(min(costs), max(costs), 0.04)
     ends = _values_worth_seeing(numbers)
     if ends is not None:
         layout["yaxis"]["range"] = _padded(*ends, 0.06)

@@ -60,16 +60,16 @@ def page(
     """The page's HTML; `configuration` is the text of recommended.yaml, which lies at `path`."""
     study, verdict = stored.study, answer.verdict
     leads, drawn = rivals(answer), _drawn(study, answer, tables)
+    costs, both = pareto.pareto(stored, answer), recommendation["together"]
+    drawn["pareto_plots"] = _cost_plots(study, costs)
     scaling = recommendation["scaling"]
     drawn["ladder_plots"] = [
         Plot(id=name, title=title, figure=figure)
         for name, title, figure in ladder_page.drawings(study.metric, scaling)
     ]
-    costs, both = pareto.pareto(stored, answer), recommendation["together"]
-    drawn["pareto_plots"] = _cost_plots(study, costs)
     plots = [
         plot
-        for group in ("learning", "effort", "tuned", "pareto", "ladder")
+        for group in ("learning", "effort", "tuned", "ladder", "pareto")
         for plot in drawn[f"{group}_plots"]
     ]
     scripts = [*([figures.plotly_script()] if plots else []), _source("page.js")]
@@ -96,10 +96,6 @@ def page(
         commands=command_list(study, answer, path),
         configuration=configuration,
         **drawn,
-        transfer=recommendation["transfer"],
-        scaling=scaling,
-        rungs=ladder_page.rung_table(scaling),
-        carried=ladder_page.pair_table(recommendation["transfer"]),
         costs=costs,
         cost_table=pareto.lines,
         lonely=pareto.lonely,
@@ -109,6 +105,10 @@ def page(
         interactions=interactions.interactions(study, answer),
         interaction_table=interactions.lines,
         shown=together.shown,
+        transfer=recommendation["transfer"],
+        scaling=scaling,
+        rungs=ladder_page.rung_table(scaling),
+        carried=ladder_page.pair_table(recommendation["transfer"]),
         failures=failed_runs(stored),
         health=recommendation["health"],
         run_facts=how_it_was_run(recommendation["provenance"]),
