@@ -77,9 +77,7 @@ class Space:
         left = list(self.dimensions)
         while left:
             ready = [
-                key
-                for key in left
-                if all(item.key in found for item in self.dimensions[key].when)
+                key for key in left if all(item.key in found for item in self.dimensions[key].when)
             ]
             if not ready:
                 break  # a cycle: refused in __post_init__

@@ -12,6 +12,7 @@ from selector.study.sampler.grid import GridSampler
 from selector.study.sampler.optuna import OptunaSampler
 from selector.study.sampler.quasi_random import QuasiRandomSampler
 from selector.study.sampler.random import RandomSampler
+from selector.study.sampler.refined import RefinedSampler
 
 __all__ = ["SAMPLERS", "Past", "Sampler", "ask_seed", "make_sampler"]
 
@@ -20,6 +21,7 @@ SAMPLERS: dict[str, Callable[[Technique], Sampler]] = {
     "random": lambda technique: RandomSampler(),
     "grid": lambda technique: GridSampler(),
     "qmc": lambda technique: QuasiRandomSampler(),
+    "refined": lambda technique: RefinedSampler(float(technique["share"])),
     "tpe": lambda technique: OptunaSampler(int(technique["startup_trials"])),
 }
 
