@@ -58,6 +58,13 @@ class Interval:
         number = min(self.low + place * (self.step or 1), self.high)
         return round(number) if self.integer else float(number)
 
+    def place(self, value: Scalar) -> int:
+        """Which of the countable values `value` is, from 0: the nearest."""
+        assert is_number(value)
+        assert self.count is not None
+        place = round((float(value) - self.low) / (self.step or 1))
+        return min(max(place, 0), self.count - 1)
+
     def at(self, unit: float) -> Scalar:
         """The value at `unit` in [0, 1]: the same share of the range (of its logarithm).
 
@@ -76,8 +83,7 @@ class Interval:
         """Where in [0, 1] `at` gives `value`; for countable values the middle of their share."""
         assert is_number(value)
         if (count := self.count) is not None:
-            place = round((float(value) - self.low) / (self.step or 1))
-            return (min(max(place, 0), count - 1) + 0.5) / count
+            return (self.place(value) + 0.5) / count
         start, end = self._scale()
         number = math.log(float(value)) if self.log else float(value)
         return min(max((number - start) / (end - start), 0.0), 1.0)

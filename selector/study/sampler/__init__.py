@@ -8,8 +8,9 @@ from selector.config.decode import unknown
 from selector.config.schema import Technique
 from selector.errors import ConfigError
 from selector.study.sampler.base import Past, Sampler, ask_seed
+from selector.study.sampler.evolution import EvolutionSampler
 from selector.study.sampler.grid import GridSampler
-from selector.study.sampler.optuna import OptunaSampler
+from selector.study.sampler.optuna import OptunaSampler, gaussian_process, tree_parzen
 from selector.study.sampler.quasi_random import QuasiRandomSampler
 from selector.study.sampler.random import RandomSampler
 from selector.study.sampler.refined import RefinedSampler
@@ -21,8 +22,10 @@ SAMPLERS: dict[str, Callable[[Technique], Sampler]] = {
     "random": lambda technique: RandomSampler(),
     "grid": lambda technique: GridSampler(),
     "qmc": lambda technique: QuasiRandomSampler(),
-    "refined": lambda technique: RefinedSampler(float(technique["share"])),
-    "tpe": lambda technique: OptunaSampler(int(technique["startup_trials"])),
+    "refined": lambda technique: RefinedSampler(float(technique["explore_share"])),
+    "tpe": lambda technique: OptunaSampler(tree_parzen, int(technique["startup_trials"]), 500),
+    "gp": lambda technique: OptunaSampler(gaussian_process, int(technique["startup_trials"]), 100),
+    "cmaes": lambda technique: EvolutionSampler(float(technique["spread"])),
 }
 
 
