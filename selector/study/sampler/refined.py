@@ -73,14 +73,17 @@ class RefinedSampler(Sampler):
             values = np.concatenate([values, expected])
         surface = Surface(features, values)
         expected, _ = surface.at(features)
-        generator = np.random.default_rng(seed)
         best = tried[np.argsort(expected)[:_BEST]]
-        candidates = encoding.settle(_candidates(best, encoding.free, generator))
-        promise = _improvement(surface, encoding.features(candidates), float(expected.min()))
+        drawn = _candidates(best, encoding.free, np.random.default_rng(seed))
+        candidates = encoding.settle(drawn)
+        seen = encoding.features(candidates)
+        promise = _improvement(surface, seen, float(expected.min()))
         if bad:
-            refused = encoding.features(encoding.units([item.values for item in bad]))
-            promise *= _feasible(encoding.features(candidates), features[: len(good)], refused)
-        promise[_repeated(candidates, tried)] *= 1e-6  # a point tried already teaches little
+            refused = encoding.units([item.values for item in bad])
+            promise *= _feasible(seen, features[: len(good)], encoding.features(refused))
+            tried = np.concatenate([tried, refused])
+        if encoding.countable:
+            promise[_repeated(candidates, tried)] *= 1e-6  # a point tried already teaches little
         return encoding.values(candidates[int(np.argmax(promise))])
 
 
@@ -122,7 +125,7 @@ def _closeness(first: Array, second: Array) -> Any:
 def _repeated(candidates: Array, tried: Array) -> Any:
     """Which candidates are among the points `tried`."""
     apart = np.abs(np.nan_to_num(candidates[:, None] - tried[None], nan=0.0))
-    return (apart < 1e-9).all(axis=2).any(axis=1)
+    return np.any(np.all(apart < 1e-9, axis=2), axis=1)
 
 
 def _trained(told: Told | None) -> TypeGuard[Told]:

@@ -11,6 +11,7 @@ best are trusted less, in proportion to how far: there the surface need not be r
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +26,9 @@ _CONSTANT, _LINEAR, _QUADRATIC = 4.0, 1.0, 0.2
 _LENGTHS, _RESTS, _NOISES = (0.35, 0.7, 1.4), (0.1, 0.5), (0.02, 0.1)
 #: Noise added per standard deviation above the best value.
 _DISTRUST = 0.2
+#: Values are cut off this many times the median's distance above the best: a rate just short of
+#: divergence may be nats worse, and would flatten everything else.
+_TALLEST = 4.0
 #: Members of the grid with a smaller weight are left out.
 _LEAST_WEIGHT = 0.02
 
@@ -34,9 +38,11 @@ class Surface:
 
     def __init__(self, features: Array, values: Array) -> None:
         self._features = features
-        self._scale = max(float(values.std()), 1e-12)
         self._lowest = float(values.min())
-        above = (values - self._lowest) / self._scale
+        above = values - self._lowest
+        above = np.minimum(above, _TALLEST * max(float(np.median(above)), 1e-12))
+        self._scale = max(float(above.std()), 1e-12)
+        above = above / self._scale
         grid = np.array(list(itertools.product(_LENGTHS, _RESTS, _NOISES)))
         lengths, rests, noises = grid.T
         noise = noises[:, None] ** 2 + (_DISTRUST * above) ** 2
@@ -69,7 +75,7 @@ class Surface:
         return self._lowest + self._scale * (middle + _BOWL * square), self._scale * deviation
 
 
-def _covariance(first: Array, second: Array, lengths: Array, rests: Array) -> Array:
+def _covariance(first: Array, second: Array, lengths: Array, rests: Array) -> Any:
     """[grid, first, second]."""
     product = first @ second.T
     square = (first**2).sum(axis=1)[:, None] + (second**2).sum(axis=1) - 2 * product
