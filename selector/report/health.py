@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from selector.config.limits import mistake
 from selector.report.compare import ArmRow
 from selector.report.digits import number, setting, size
 from selector.space.dimension import Interval
@@ -195,23 +194,11 @@ CHECKS: tuple[Check, ...] = (
 
 def widened(key: str, item: Interval, side: str) -> str | None:
     """The range, longer by half on one side, as an override; None where the limits end there."""
-    low, high = float(item.low), float(item.high)
-    if item.log:
-        factor = max(3.0, math.sqrt(high / low))
-        low, high = (low / factor, high) if side == "low" else (low, high * factor)
-    else:
-        half = (high - low) / 2
-        low, high = (low - half, high) if side == "low" else (low, high + half)
-    ends = [_rounded(end, item.integer) for end in (low, high)]
-    leaf = key.rpartition(".")[2]
-    if any(mistake(leaf, float(end)) for end in ends):
+    wider = item.widened(side, key)
+    if wider is None:
         return None
-    inner = f"interval({ends[0]},{ends[1]})"
+    inner = f"interval({setting(wider.low)},{setting(wider.high)})"
     return f"tag(log,{inner})" if item.log else inner
-
-
-def _rounded(value: float, integer: bool) -> str:
-    return str(max(1, round(value))) if integer else f"{value:.2g}"
 
 
 def _scoped(study: Study, arm: Arm, key: str) -> list[str]:
@@ -253,6 +240,7 @@ def _against(stored: StoredStudy, arm: Arm, kind: Outcome) -> str:
         for stored_run in stored.record.runs(Stage.EXPLORE)
         if stored_run.trial
         and stored_run.trial.arm == arm.name
+        and "optimizer.lr" in stored_run.trial.values
         and stored_run.result
         and stored_run.result.outcome is Outcome.COMPLETE
     ]

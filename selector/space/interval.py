@@ -42,7 +42,7 @@ class Interval:
             raise ValueError(f"expected low below high, got {given}")
         if self.log and (self.low <= 0 or self.step is not None):
             raise ValueError(f"a log range needs low above 0 and no step, got {given}")
-        if self.step is not None and not 0 < self.step <= self.high - self.low:
+        if self.step is not None and not 0 < self.step <= (self.high - self.low) * (1 + 1e-9):
             raise ValueError(f"expected a step above 0 that fits in the range, got {given}")
         if self.grid is not None and self.grid < 2:
             raise ValueError(f"expected a grid of at least 2 points, got {self.grid}")

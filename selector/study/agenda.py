@@ -239,7 +239,7 @@ class Agenda:
                 ask_seed(*place, attempt),
                 self.study.minimize,
                 total=search.total,
-                search_seed=ask_seed(self.study.seed, search.arm.name, search.number, 0),
+                search_seed=ask_seed(*place[:3], 0, attempt),
             )
             try:
                 return values, assign(search.arm.config, values)

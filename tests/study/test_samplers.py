@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -12,8 +15,10 @@ from selector.config.schema import Technique
 from selector.errors import ConfigError
 from selector.space.dimension import Interval
 from selector.space.space import Space
-from selector.study.sampler import SAMPLERS, ask_seed, make_sampler
+from selector.study.sampler import SAMPLERS, Past, ask_seed, make_sampler, sampler_facts
+from selector.study.sampler.optuna import thinned
 from selector.study.sampler.quasi_random import point
+from selector.track.run import Told
 from tests.contracts.sampler import PLAIN, LearningContract, SamplerContract
 
 
@@ -134,3 +139,72 @@ def test_every_sampler_has_a_file():
     from selector.config.catalogue import axes
 
     assert set(SAMPLERS) == set(axes()["sampler"])
+
+
+def test_facts_name_settings_and_the_libraries_that_matter():
+    import scipy
+
+    facts = sampler_facts(Technique(name="refined", values={"explore_share": 0.5}))
+    assert facts == {
+        "name": "refined",
+        "version": 1,
+        "explore_share": 0.5,
+        "libraries": {"numpy": np.__version__, "scipy": scipy.__version__},
+    }
+    assert sampler_facts(Technique(name="random"))["libraries"] == {}
+
+
+def test_facts_and_planning_import_no_optuna():
+    program = (
+        "import sys\n"
+        "from selector.config.schema import Technique\n"
+        "from selector.study.sampler import SAMPLERS, Past, make_sampler, sampler_facts\n"
+        "for name in SAMPLERS:\n"
+        "    values = {'startup_trials': 4, 'explore_share': 0.5, 'spread': 0.3}\n"
+        "    technique = Technique(name=name, values=values)\n"
+        "    make_sampler(technique), sampler_facts(technique)\n"
+        "assert not {'optuna', 'torch', 'scipy.stats'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_long_past_is_thinned_to_the_best_and_a_spread_of_the_rest():
+    past = [
+        Past(
+            values={"x": place},
+            told=Told(state="complete", value=float(-place % 1000), constraint=-1.0),
+        )
+        for place in range(3000)
+    ]
+    past[2990] = Past(values={"x": 2990}, told=None)
+    kept = thinned(past, 500, minimize=True)
+    assert 490 <= len(kept) <= 501
+    assert past[2990] in kept
+    best = sorted(item.told.value for item in past if item.told)[:120]
+    assert sorted(item.told.value for item in kept if item.told)[:120] == best
+    places = [item.values["x"] for item in kept]
+    assert places == sorted(places)
+    assert thinned(past[:500], 500, minimize=True) == past[:500]
+
+
+def test_a_growing_past_costs_samplers_that_learn_little(monkeypatch):
+    """Refined fits at most a hundred results, whatever it is given."""
+    from selector.study.sampler import refined
+
+    fitted = []
+    surface = refined.Surface
+    monkeypatch.setattr(
+        refined,
+        "Surface",
+        lambda features, values: fitted.append(len(values)) or surface(features, values),
+    )
+    space = Space(dimensions={"x": Interval(low=0, high=1)})
+    past = [
+        Past(
+            values={"x": place / 1000},
+            told=Told(state="complete", value=float(place), constraint=-1.0),
+        )
+        for place in range(1000)
+    ]
+    make("refined").suggest(space, 1000, past, 0, True, total=1200, search_seed=0)
+    assert max(fitted) == 100

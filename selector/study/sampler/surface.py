@@ -23,7 +23,7 @@ from selector.study.sampler.encoding import Array
 #: chosen by simulated regret (benchmarks/method/README.md, "Regret").
 _BOWL = 1.0
 _CONSTANT, _LINEAR, _QUADRATIC = 4.0, 1.0, 0.2
-_LENGTHS, _RESTS, _NOISES = (0.35, 0.7, 1.4), (0.1, 0.5), (0.02, 0.1)
+_LENGTHS, _RESTS, _NOISES = (0.35, 0.7, 1.4), (0.1, 0.5), (0.02, 0.2)
 #: Noise added per standard deviation above the best value.
 _DISTRUST = 0.2
 #: Values are cut off this many times the median's distance above the best: a rate just short of
