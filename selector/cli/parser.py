@@ -85,6 +85,14 @@ def _rerun(parser: argparse.ArgumentParser) -> None:
 
 def _train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("overrides", nargs="*", metavar="FILE|override")
+    parser.add_argument(
+        "--trunk-for", type=float, default=0, metavar="TOKENS",
+        help="warm up like a run of TOKENS, and keep the state from which one can start",
+    )  # fmt: skip
+    parser.add_argument(
+        "--from", type=Path, dest="trunk", metavar="FOLDER",
+        help="start from the state that the run in FOLDER kept, at another budget.tokens",
+    )  # fmt: skip
 
 
 def _optional(name: str, text: str) -> Callable[[argparse.ArgumentParser], None]:

@@ -79,11 +79,15 @@ def config_fingerprint(config: RunConfig) -> str:
     return digest(config_content(config))
 
 
-def run_fingerprint(config: RunConfig, *, seed: int, stage: str, tokens: int) -> str:
-    """Name of a run: the configuration, its seed, why it is made, and its length in tokens."""
-    return digest(
-        {"config": config_content(config), "seed": seed, "stage": stage, "tokens": tokens}
-    )
+def run_fingerprint(
+    config: RunConfig, *, seed: int, stage: str, tokens: int, trunk_for: int = 0
+) -> str:
+    """Name of a run: the configuration, its seed, why it is made, and its length in tokens.
+
+    A run that warms up as long as one of `trunk_for` tokens is another run.
+    """
+    content = {"config": config_content(config), "seed": seed, "stage": stage, "tokens": tokens}
+    return digest(content | ({"trunk_for": trunk_for} if trunk_for else {}))
 
 
 def fuse_key(config: RunConfig) -> str:

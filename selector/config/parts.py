@@ -53,13 +53,6 @@ def check_keys(values: Iterable[str], raw: Mapping[str, Any], mistakes: Mistakes
             mistakes.add(key, no_such_key(key, raw))
 
 
-def check_length(config: RunConfig, tokens: int, mistakes: Mistakes) -> None:
-    """Note a mistake where a run of `tokens` has not one whole step."""
-    step = config.batch.tokens_per_step
-    if config.built_in and tokens < step:
-        mistakes.add("budget.tokens", f"expected at least one step ({step} tokens), got {tokens}")
-
-
 def no_such_key(key: str, raw: Mapping[str, Any]) -> str:
     """The text for a dotted key that is not there."""
     group, _, rest = key.partition(".")

@@ -273,17 +273,23 @@ class Budget:
     rungs: Literal["never", "auto", "always"] = "never"
     """Whether trials are first trained for a third of their length, and only the best of them
     for all of it; auto: where that is known not to mislead."""
+    branch: bool = False
+    """Whether a trial that goes on after its rung starts from the rung's state just before its
+    decay instead of from the beginning; needs rungs and a schedule that stays at its peak. The
+    rung then warms up for as many steps as the whole run does."""
     tokens: int
-    """Training tokens of every run, of the first arm's where `fair` says otherwise."""
+    """Training tokens of every run; of the first arm's, where `fair` gives the others as many
+    FLOPs or seconds."""
     epochs: float = 0.0
-    """Instead of `tokens`: passes over the training part; 0: `tokens` counts."""
+    """Instead of `tokens`: passes over the training part of the first arm's text; 0: `tokens`
+    counts."""
     flops: float = 0.0
-    """Instead of `tokens`: floating-point operations of every run, by formula; 0: `tokens`."""
+    """Instead of `tokens`: floating-point operations of a run of the first arm, by formula; 0:
+    `tokens` counts."""
     hours: float = 0.0
-    """Wall-clock time after which no more runs are started, in this and all earlier commands
-    together; 0: no limit."""
+    """Wall-clock time of one command after which no more runs are started; 0: no limit."""
     device_hours: float = 0.0
-    """Time of all runs together after which no more are started; 0: no limit."""
+    """Time of all runs of a study together after which no more are started; 0: no limit."""
 
     def __post_init__(self) -> None:
         """Refuse counts below one, and two lengths at once."""
@@ -292,6 +298,13 @@ class Budget:
             raise ValueError(
                 f"epochs, flops: expected one of them, got {self.epochs} and {self.flops}"
             )
+
+    @property
+    def length(self) -> tuple[str, float]:
+        """The length of a run in the words in which it counts: (tokens, epochs or flops; value)."""
+        if self.epochs:
+            return "epochs", self.epochs
+        return ("flops", self.flops) if self.flops else ("tokens", self.tokens)
 
     @property
     def looks(self) -> tuple[int, ...]:
@@ -307,6 +320,8 @@ class Launch:
     """inline: this process, one run at a time. local: warm worker processes."""
     workers: int | Literal["auto"] = "auto"
     """Worker processes; auto: one for each GPU, or one for each CPU core."""
+    pause_above_celsius: float = 0.0
+    """Runs wait while their NVIDIA GPU is hotter than this; 0: they never wait."""
 
     def __post_init__(self) -> None:
         """Refuse fewer than one worker."""

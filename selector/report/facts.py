@@ -67,7 +67,7 @@ def how_it_was_run(provenance: Mapping[str, Any]) -> list[FactLine]:
         "Objective": provenance["objective"],
         "Model": model and f"{model}, {size(parameters)} parameters",
         "Data": data and f"{data}, fingerprint {fingerprint or 'not recorded'}",
-        "Length of a run": f"{size(provenance['tokens_per_run'])} tokens",
+        "Length of a run": _lengths(provenance["tokens_per_run"], provenance["fair"]),
         "Sampler": f"{sampler['name']}" + (f" ({values})" if values else ""),
         "Budget": f"{budget['name']}: {budget['trials']} trials × {provenance['sub_searches']}"
         f" sub-searches an arm, {provenance['verdict_seeds']} verdict seeds each",
@@ -82,6 +82,14 @@ def how_it_was_run(provenance: Mapping[str, Any]) -> list[FactLine]:
         "Report written by": f"selector {provenance['selector']}",
     }
     return [FactLine(name=_title(name), value=value) for name, value in lines.items() if value]
+
+
+def _lengths(tokens: Mapping[str, int], fair: str) -> str:
+    """The tokens of a run, arm by arm where they differ."""
+    if len(set(tokens.values())) == 1:
+        return f"{size(next(iter(tokens.values())))} tokens"
+    each = "; ".join(f"{arm}: {size(count)}" for arm, count in tokens.items())
+    return f"{each} tokens" + ("" if fair == "tokens" else f" (equal {fair})")
 
 
 def _title(name: str) -> str:

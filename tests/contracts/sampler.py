@@ -171,6 +171,21 @@ class SamplerContract:
         assert found == self.suggest(sampler, PLAIN, past)
         assert all(item.has(found[key]) for key, item in PLAIN.dimensions.items())
 
+    def test_observations_from_elsewhere_may_lie_outside_the_space(self, sampler):
+        own = self.suggestions(sampler, 8)
+        past = [Past(values=values, told=told(float(place))) for place, values in enumerate(own)]
+        elsewhere = [
+            {**own[0], "optimizer.lr": 10.0},
+            {**own[1], "schedule.floor": 0.7},
+            {**own[2], "optimizer.other": 1.0},
+            {"model.depth": 2},
+        ]
+        known = [Past(values=values, told=told(1.0)) for values in elsewhere]
+        arguments = (ask_seed(0, "arm", 0, 8), True)
+        seeds = {"total": 12, "search_seed": ask_seed(0, "arm", 0, 0)}
+        found = sampler.suggest(PLAIN, 8, [*known, *past], *arguments, **seeds)
+        assert PLAIN.holds(found)
+
     @pytest.mark.parametrize("told_all", [told(100.0, feasible=False), told(2.0), None])
     def test_results_that_say_nothing_are_taken(self, sampler, told_all):
         past = []

@@ -141,3 +141,16 @@ def test_conditions_are_relative_to_their_own_group_and_survive_being_stored():
 def test_conditions_without_meaning_are_refused(given, text):
     with pytest.raises(ValueError, match=text):
         dimension("optimizer.momentum", {"low": 0.1, "high": 0.9, "when": given})
+
+
+def test_a_point_of_the_space_lacks_nothing_and_has_nothing_out_of_range():
+    space = nested()
+    assert all(space.holds(point) for point in space.grid())
+    for values in (
+        {"kind": "c"},
+        {"kind": "a"},
+        {"kind": "b", "flag": True},
+        {"kind": "a", "flag": True, "size": 7},
+        {},
+    ):
+        assert not space.holds(values)

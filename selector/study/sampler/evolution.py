@@ -54,6 +54,7 @@ class EvolutionSampler(Sampler):
         size = population(len(space.dimensions))
         state = _State.start(len(space.dimensions), self._spread)
         sign = 1.0 if minimize else -1.0
+        past = past[len(past) - index :]  # observations from elsewhere belong to no generation
         for first in range(0, index - index % size, size):
             over = [
                 item

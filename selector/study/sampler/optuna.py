@@ -12,7 +12,7 @@ from typing import Any
 from selector.config.schema import Scalar, Value
 from selector.space.dimension import Choices, Dimension
 from selector.space.space import Space
-from selector.study.sampler.base import Past, Sampler
+from selector.study.sampler.base import Past, Sampler, usable
 from selector.study.sampler.quasi_random import QuasiRandomSampler
 
 
@@ -47,8 +47,8 @@ class OptunaSampler(Sampler):
         search_seed: int,
     ) -> dict[str, Scalar]:
         """The point that Optuna proposes after the trials of `past`."""
-        trained = any(item.told is not None and item.told.constraint <= 0 for item in past)
-        if self.independent(index, total) or not trained:
+        past = [] if self.independent(index, total) else usable(space, index, past)
+        if not any(item.told is not None and item.told.constraint <= 0 for item in past):
             return self._first.suggest(
                 space, index, past, seed, minimize, total=total, search_seed=search_seed
             )

@@ -11,7 +11,7 @@ from scipy.special import ndtr
 
 from selector.config.schema import Scalar
 from selector.space.space import Space
-from selector.study.sampler.base import Past, Sampler
+from selector.study.sampler.base import Past, Sampler, usable
 from selector.study.sampler.encoding import Array, Encoding
 from selector.study.sampler.quasi_random import QuasiRandomSampler
 from selector.study.sampler.surface import Surface
@@ -55,8 +55,9 @@ class RefinedSampler(Sampler):
         search_seed: int,
     ) -> dict[str, Scalar]:
         """A quasi-random point, or the one with the largest expected improvement."""
+        past = [] if self.independent(index, total) else usable(space, index, past)
         good = [item for item in past if _trained(item.told)]
-        if self.independent(index, total) or len(good) < 2:
+        if len(good) < 2:
             return self._first.suggest(
                 space, index, past, seed, minimize, total=total, search_seed=search_seed
             )
