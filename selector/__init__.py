@@ -36,6 +36,7 @@ def run(
     *,
     runs: str | Path = "runs",
     reports: str | Path = "reports",
+    start: str = "",
 ) -> Table:
     """Run a study, or go on with it, write its report, and return `results`.
 
@@ -47,12 +48,15 @@ def run(
         overrides: As on the command line: `optimizer=adamw,muon`, `budget=smoke`, `name=first`.
         runs: Folder of what is remembered.
         reports: Folder of what it means.
+        start: An import or another study whose observations a sampler that learns starts with.
 
     Raises:
         InputError: every mistake in the study, the overrides or the data.
         Interrupted: a signal came; calling it again goes on.
     """
-    written, _ = run_and_report(study, overrides, runs=Path(runs), reports=Path(reports))
+    written, _ = run_and_report(
+        study, overrides, runs=Path(runs), reports=Path(reports), start=start
+    )
     return results(written[-1].recommendation["study"], runs=runs)
 
 
@@ -88,6 +92,7 @@ def run_and_report(
     *,
     runs: Path,
     reports: Path,
+    start: str = "",
     on_progress: Callable[[Agenda], None] = lambda agenda: None,
 ) -> tuple[list[ReportPaths], str]:
     """What `run` does, for callers that show it: the report of each stage, the last one last.
@@ -111,7 +116,14 @@ def run_and_report(
         try:
             while stage is not None:
                 done.append(
-                    conduct(stage, runs, tracker, on_progress=on_progress, interrupted=signals.came)
+                    conduct(
+                        stage,
+                        runs,
+                        tracker,
+                        start="" if done else start,
+                        on_progress=on_progress,
+                        interrupted=signals.came,
+                    )
                 )
                 written = [write_report(item.stored, reports) for item in done]
                 for paths in written:
@@ -121,7 +133,8 @@ def run_and_report(
         finally:
             message = tracker.close()
     if not done[-1].finished:
-        command = shlex.join(["selector", "run", str(study), *overrides])
+        from_ = ["--from", start] if start else []
+        command = shlex.join(["selector", "run", str(study), *from_, *overrides])
         raise Interrupted(
             f"interrupted; everything finished is stored. `{command}` goes on", signals.number
         )

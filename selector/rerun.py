@@ -15,6 +15,7 @@ from selector.launch.single import new_folder, run_one
 from selector.space.length import run_tokens
 from selector.study.answer import answer, first_run
 from selector.study.conduct import DATA_FOLDER, training_tokens
+from selector.study.replays import with_table
 from selector.study.stored import StoredStudy
 from selector.study.trunks import Trunk, check_trunk_for, continued
 from selector.track.record import Record, StoredRun
@@ -77,6 +78,7 @@ def rerun(
     before, now = first.run.config.data, config.data
     if before.fingerprint != now.fingerprint and _same_source(before, now):
         on_notice(data_changed(before.fingerprint, now))
+    _notice_other_table(first.run.config, config, on_notice)
     tokens = _tokens(asked, config, runs)
     number = new_folder(stored.folder / "reruns").name
     run = Run(
@@ -127,6 +129,7 @@ def train(
     stored_data = known.fingerprint not in ("", config.data.fingerprint)
     if stored_data and known == replace(config.data, fingerprint=known.fingerprint):
         on_notice(data_changed(known.fingerprint, config.data))
+    _notice_other_table(single.config, config, on_notice)
     tokens = _tokens(single, config, runs)
     if trunk is not None:
         config = continued(trunk, config, single.seed, tokens)
@@ -161,8 +164,10 @@ def prepared(config: RunConfig, runs: Path) -> RunConfig:
     """The configuration with its data read and named by its fingerprint.
 
     Raises:
-        InputError: every mistake in the data, or a function that cannot be imported.
+        InputError: every mistake in the data or table, or a function that cannot be imported.
     """
+    if config.objective.kind == "replay":
+        return with_table(config)
     from selector.launch.function import check
     from selector.train.data.prepare import prepare
 
@@ -199,6 +204,18 @@ def data_changed(known: str, data: Data) -> str:
         " between Python versions; files may have changed). Numbers of different texts are not"
         " compared."
     )
+
+
+def _notice_other_table(
+    before: RunConfig, now: RunConfig, on_notice: Callable[[str], None]
+) -> None:
+    """Say that a replay's table is not what it was."""
+    known, found = before.objective.fingerprint, now.objective.fingerprint
+    if known not in ("", found):
+        on_notice(
+            f"The table {now.objective.table} differs: its content was {known}, now {found}."
+            " Numbers of different tables are not compared."
+        )
 
 
 def _trial(stored: StoredStudy, number: int | None) -> Trial:

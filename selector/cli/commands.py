@@ -34,6 +34,7 @@ def run(asked: argparse.Namespace) -> int:
             asked.overrides,
             runs=asked.runs,
             reports=asked.reports,
+            start=asked.start,
             on_progress=progress.study,
         )
     last = written[-1].recommendation  # of the second stage, where one followed

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from selector.cli.show import counted, duration, large
+from selector.study.followup import second_name
 
 if TYPE_CHECKING:
     from selector.study.plan import ArmPlan, Plan
@@ -100,7 +101,6 @@ def _table(arms: Sequence[ArmPlan]) -> Table:
 
 def _lines(made: Plan) -> Iterator[str]:
     """What there is to say under the table."""
-    from selector.study.followup import second_name
 
     study = made.study
     yield from _tuned(made.arms)

@@ -23,13 +23,15 @@ def decode_parts(
 ) -> RunConfig | None:
     """The typed configuration; settings of techniques must be of their defaults' kinds.
 
-    Relative paths of data are below `folder`, or the current one.
+    Relative paths of data and tables are below `folder`, or the current one.
     """
     parts = {
         part: {key: value for key, value in mapping[part].items() if key != "space"}
         for part in PARTS
     }
     parts["data"]["paths"] = _absolute(parts["data"].get("paths", []), folder or Path.cwd())
+    if isinstance(table := parts["objective"].get("table"), str) and table:
+        parts["objective"]["table"] = _absolute(table, folder or Path.cwd())
     for part in ("optimizer", "schedule"):
         for key, value in parts[part].items():
             default = reference[part].get(key)

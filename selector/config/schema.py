@@ -111,15 +111,54 @@ class Objective:
     function: str = ""
     """`package.module:function` for `kind: function`; importing it runs the user's code."""
     parameters: Mapping[str, Value] = field(default_factory=dict)
-    """The user's function's own settings."""
+    """The user's function's own settings, or a replay's: what selects rows of its table."""
+    table: str = ""
+    """For `kind: replay`: a CSV file of results, .gz too; one row is one run."""
+    fingerprint: str = ""
+    """Hash of the table's content; written when the table is checked."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Parameter or metric -> its column, where that has another name."""
+    lookup: Literal["nearest", "interpolate"] = "nearest"
+    """The nearest row, or a smooth model through the rows that agree in all but scaled numbers."""
+    scales: Mapping[str, Literal["log", "linear", "exact"]] = field(default_factory=dict)
+    """How a parameter that is a number finds its rows; what is tuned gets its range's scale, what
+    is not tuned is matched exactly."""
+    horizon: str = ""
+    """Column that holds the length of a row's run; a run takes the rows nearest to its own."""
+    horizon_tokens: float = 1.0
+    """Training tokens in one unit of the horizon's column."""
+    noise: float | Literal["rows"] = "rows"
+    """Standard deviation between seeds; rows: that of repeated rows."""
 
     def __post_init__(self) -> None:
-        """Freeze the parameters and refuse numbers outside their limits."""
-        object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
+        """Freeze the mappings and refuse numbers outside their limits."""
+        for name in ("parameters", "columns", "scales"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
         limits.refuse({**vars(self), "parameters": None})
         limits.refuse_not_finite(self.parameters)
         if self.kind == "function" and ":" not in self.function:
             raise ValueError(f"function: expected 'package.module:function', got {self.function!r}")
+        if self.kind == "replay":
+            self._refuse_replay()
+
+    def _refuse_replay(self) -> None:
+        known = {*self.parameters, self.metric}
+        mistakes = [
+            *(["table: expected the path of a CSV file, got ''"] if not self.table else []),
+            *(
+                f"scales.{name}: expected log, linear or exact, got {scale!r}"
+                for name, scale in self.scales.items()
+                if scale not in ("log", "linear", "exact")
+            ),
+            *(
+                f"{group}.{name}: is no parameter; there are {', '.join(sorted(known)) or 'none'}"
+                for group in ("columns", "scales")
+                for name in getattr(self, group)
+                if name not in known
+            ),
+        ]
+        if mistakes:
+            raise ValueError("\n".join(mistakes))
 
 
 @dataclass(frozen=True, kw_only=True)

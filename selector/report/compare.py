@@ -58,8 +58,11 @@ def arm_rows(stored: StoredStudy, answer: Answer) -> list[ArmRow]:
 
 
 def tokens_spent(item: StoredRun) -> int:
-    """Training tokens that a run used; 0 where a function failed: its steps have no known size."""
-    if item.result is None:
+    """Training tokens that a run used; 0 where a function failed: its steps have no known size.
+
+    A replay trains nothing.
+    """
+    if item.result is None or item.run.config.objective.kind == "replay":
         return 0
     if item.result.outcome is Outcome.COMPLETE:
         return item.run.tokens

@@ -61,19 +61,20 @@ def how_it_was_run(provenance: Mapping[str, Any]) -> list[FactLine]:
     values = ", ".join(f"{key} {setting(value)}" for key, value in own.items())
     model, parameters = provenance["model"], provenance["parameters"]
     data, fingerprint = provenance["data"], provenance["data_fingerprint"]
-    runs = provenance["runs"]
+    runs, lengths = provenance["runs"], provenance["tokens_per_run"]
+    seconds, tokens = provenance["seconds"], provenance["tokens"]  # 0 where nothing was trained
     lines = {
         "Metric": f"{provenance['metric']} ({provenance['direction']})",
         "Objective": provenance["objective"],
         "Model": model and f"{model}, {size(parameters)} parameters",
         "Data": data and f"{data}, fingerprint {fingerprint or 'not recorded'}",
-        "Length of a run": _lengths(provenance["tokens_per_run"], provenance["fair"]),
+        "Length of a run": lengths and _lengths(lengths, provenance["fair"]),
         "Sampler": f"{sampler['name']}" + (f" ({values})" if values else ""),
         "Budget": f"{budget['name']}: {budget['trials']} trials × {provenance['sub_searches']}"
         f" sub-searches an arm, {provenance['verdict_seeds']} verdict seeds each",
         "Runs": f"{runs['over']} of {runs['planned']} over",
-        "Training time": f"{duration(provenance['seconds'])}, all runs together",
-        "Training tokens": f"{size(provenance['tokens'])}, all runs together",
+        "Training time": seconds and f"{duration(seconds)}, all runs together",
+        "Training tokens": tokens and f"{size(tokens)}, all runs together",
         "Started": provenance.get("started"),
         "Ended": provenance.get("ended"),
         **{name: ", ".join(map(str, found)) for name, found in provenance["facts"].items()},

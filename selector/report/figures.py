@@ -170,6 +170,9 @@ def pareto_figure(numbers: Pareto, metric: str, arms: Sequence[str]) -> Figure:
             }
         )
     layout = _layout(numbers.cost.replace("_", " "), metric)
+    costs = {item.cost for item in explore} | {item.cost.value for item in numbers.arms}
+    if len(costs) == 1:  # all alike: without a range Plotly would label differences of rounding
+        layout["xaxis"]["range"] = _padded(min(costs), max(costs), 0.04)
     ends = _values_worth_seeing(numbers)
     if ends is not None:
         layout["yaxis"]["range"] = _padded(*ends, 0.06)
@@ -216,6 +219,15 @@ def effort_figure(numbers: Sequence[Effort], metric: str, arms: Sequence[str]) -
     layout["xaxis"] |= {"rangemode": "tozero"}
     layout["yaxis"]["range"] = _effort_range(numbers)
     return {"data": data, "layout": {**layout, "hovermode": "x unified"}}
+
+
+def log_layout(x: str, y: str, ends: tuple[float, float]) -> Figure:
+    """A layout whose horizontal axis goes by orders of magnitude, a little beyond `ends`."""
+    layout = _layout(x, y)
+    low, high = map(math.log10, ends)
+    pad = 0.04 * (high - low) or 0.1
+    layout["xaxis"] |= {"type": "log", "range": [low - pad, high + pad]}
+    return layout
 
 
 def _effort_range(numbers: Sequence[Effort]) -> list[float]:

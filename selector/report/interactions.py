@@ -4,7 +4,8 @@ For two axes whose product was studied, with m the mean of a cell, the contrast 
 each is (m11 - m21) - (m12 - m22): how much what the first axis brings differs between two values of
 the second. All contrasts of a table share the level of 5 % (Bonferroni), as their number is
 known beforehand. The best value *depends* on the other axis only where it differs and both
-leads that say so are clear: a difference in size alone changes no advice.
+leads that say so are clear, and does not only where one value is nowhere worse than another by more
+than the margin: a difference in size alone changes no advice, and noise proves nothing.
 """
 
 from __future__ import annotations
@@ -192,9 +193,14 @@ def _interaction(first: str, second: str, table: _Table, margin: float) -> Inter
 
 
 def _depends(table: _Table, best: Sequence[Best], overall: str, margin: float) -> str:
-    """Whether the best row differs between columns, and `overall` is not as good as each."""
-    apart = [table.lead(item.value, overall, item.beside) for item in best if item.value != overall]
-    if all(item.within(margin) for item in apart):  # also where all agree
+    """Whether the best row differs between columns; no: `overall` is nowhere worse than another."""
+    worse = [
+        table.lead(row, overall, column)
+        for column in table.columns
+        for row in table.rows
+        if row != overall
+    ]
+    if all(item.high is not None and item.high <= margin for item in worse):
         return "no"
     for one, other in itertools.combinations(best, 2):
         if one.value != other.value:
@@ -213,6 +219,8 @@ def _words(keys: tuple[str, str], best: Sequence[Best], overall: str, depends: s
     each = ", ".join(f"{item.value} with {item.beside}" for item in best)
     if depends == "yes":
         return f"the best {first} depends on {second}: {each}"
+    if {item.value for item in best} == {overall}:
+        return f"{overall} looks best with every {second}, but not all its leads exceed their noise"
     return (
         f"the best {first} looks different beside other values of {second} ({each}), but the leads"
         " are not all larger than their noise"

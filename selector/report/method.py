@@ -11,6 +11,7 @@ import numpy
 from selector.report.digits import number, setting, size
 from selector.study.agenda import LIMIT
 from selector.study.answer import Answer
+from selector.study.history import DECISION as START
 from selector.study.searches import LOOK, Searches
 from selector.study.stored import StoredStudy
 from selector.track.run import Stage
@@ -70,6 +71,8 @@ def rung_agreement(searches: Searches) -> RungAgreement | None:
 
 def _sentences(stored: StoredStudy, answer: Answer) -> Iterator[str]:
     study, searches = stored.study, answer.searches
+    for start in _decided(stored, START):
+        yield f"{start['note'][0].upper()}{start['note'][1:]}."
     for place, look in enumerate(_decided(stored, LOOK), start=1):
         if len(study.looks) > 1 or place > 1:
             state = _STATES.get(look["state"], look["state"])

@@ -18,7 +18,7 @@ import jinja2
 import pandas
 from markupsafe import Markup, escape
 
-from selector.report import figures, interactions, pareto, together
+from selector.report import figures, interactions, ladder_page, pareto, together
 from selector.report.effort import effort
 from selector.report.facts import failed_runs, how_it_was_run
 from selector.report.landscape import landscape
@@ -62,9 +62,14 @@ def page(
     leads, drawn = rivals(answer), _drawn(study, answer, tables)
     costs, both = pareto.pareto(stored, answer), recommendation["together"]
     drawn["pareto_plots"] = _cost_plots(study, costs)
+    scaling = recommendation["scaling"]
+    drawn["ladder_plots"] = [
+        Plot(id=name, title=title, figure=figure)
+        for name, title, figure in ladder_page.drawings(study.metric, scaling)
+    ]
     plots = [
         plot
-        for group in ("learning", "effort", "tuned", "pareto")
+        for group in ("learning", "effort", "tuned", "ladder", "pareto")
         for plot in drawn[f"{group}_plots"]
     ]
     scripts = [*([figures.plotly_script()] if plots else []), _source("page.js")]
@@ -100,6 +105,10 @@ def page(
         interactions=interactions.interactions(study, answer),
         interaction_table=interactions.lines,
         shown=together.shown,
+        transfer=recommendation["transfer"],
+        scaling=scaling,
+        rungs=ladder_page.rung_table(scaling),
+        carried=ladder_page.pair_table(recommendation["transfer"]),
         failures=failed_runs(stored),
         health=recommendation["health"],
         run_facts=how_it_was_run(recommendation["provenance"]),

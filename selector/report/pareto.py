@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from selector.report.digits import decimals_for, estimate, operations, size
+from selector.report.digits import decimals_for, estimate
+from selector.report.trade import amount, trade
 from selector.study.answer import Answer
 from selector.study.constraints import Constraint, measured, meets
 from selector.study.contrast import Contrast, contrast
@@ -21,8 +22,6 @@ from selector.study.stored import StoredStudy
 from selector.track.record import StoredRun
 from selector.track.run import Outcome, Stage
 
-#: Costs closer than this share of each other are the same cost to a person.
-_SAME_COST = 0.01
 #: Costs that have no noise: one value of them is enough.
 _EXACT = ("parameters", "flops", "steps")
 
@@ -110,7 +109,7 @@ def lines(found: Pareto) -> list[dict[str, Any]]:
         {
             "name": arm.arm,
             "value": estimate(arm.value.value, arm.value.low, arm.value.high, places),
-            "cost": _amount(found.cost, arm.cost, decimals_for(costs)),
+            "cost": amount(found.cost, arm.cost, decimals_for(costs)),
             "front": arm.front,
             "words": arm.words,
         }
@@ -205,9 +204,24 @@ def _arms(stored: StoredStudy, answer: Answer, name: str) -> list[ArmCost]:
         if arm != best:
             lead = contrast({arm: sign, best: -sign}, values)
             share = _share(costs[arm], costs[best], exact=name in _EXACT)
-            words = _words(name, best, lead, share, verdict.margin)
+            words = trade(name, best, lead, share, verdict.margin)
+        if not front and not words.startswith(best):
+            above = next(other for other in values if _covers(other, arm, own, spent, sign))
+            words += f"; {above} is at least as good and as cheap in the mean"
         found.append(ArmCost(arm=arm, value=own[arm], cost=spent[arm], front=front, words=words))
     return found
+
+
+def _covers(
+    other: str,
+    arm: str,
+    values: Mapping[str, Contrast],
+    costs: Mapping[str, Contrast],
+    sign: float,
+) -> bool:
+    """Whether `other` keeps `arm` off the front, by their means."""
+    one, two = ((costs[name].value, sign * values[name].value) for name in (other, arm))
+    return one != two and one[0] <= two[0] and one[1] <= two[1]
 
 
 def _share(costs: Sequence[float], of: Sequence[float], *, exact: bool) -> Contrast:
@@ -221,48 +235,6 @@ def _share(costs: Sequence[float], of: Sequence[float], *, exact: bool) -> Contr
     ends = (found.value, found.value) if exact and found.low is None else (found.low, found.high)
     low, high = (None if end is None else math.expm1(end) for end in ends)
     return Contrast(value=math.expm1(found.value), low=low, high=high)
-
-
-def _words(name: str, best: str, lead: Contrast, share: Contrast, margin: float) -> str:
-    """An arm against the best one: `lead` is how much worse it is, `share` how much dearer."""
-    cost = {"seconds": "time", "flops": "FLOPs", "peak_memory_gib": "peak memory"}.get(name, name)
-    by = estimate(lead.value, lead.low, lead.high)
-    more = f"{_percent(share)} {'more' if share.value > 0 else 'less'} {cost}"
-    same = share.within(_SAME_COST)
-    level = f"at {'the same' if same else 'no clearly other'} {cost}"
-    cheaper, dearer = share.below and not same, share.above and not same
-    if lead.within(margin) or (lead.above and lead.value <= margin):
-        text = f"practically as good as {best}"
-        return f"{text} with {more}" if cheaper or dearer else f"{text} {level}"
-    if not lead.above:
-        text = f"whether it is worse than {best} is not settled ({by})"
-        return f"{text}; it needs {more}" if cheaper or dearer else text
-    if cheaper:
-        return f"trades {by} for {more}"
-    if dearer:
-        return f"{best} is better by {by} and cheaper: this needs {more}"
-    return f"{best} is better by {by} {level}"
-
-
-def _percent(share: Contrast) -> str:
-    """Its size in percent with the interval of that size, smaller end first."""
-    turn = 100.0 if share.value > 0 else -100.0
-    text = f"{turn * share.value:.0f} %"
-    if share.low is None or share.high is None or share.low == share.high:
-        return text
-    low, high = sorted((turn * share.low, turn * share.high))
-    return f"{text} ({low:.0f} to {high:.0f})"
-
-
-def _amount(name: str, cost: Contrast, places: int) -> str:
-    """A cost with its interval where it is noisy; large counts in k, M, B."""
-    exact = cost.low is None or cost.high is None or cost.low == cost.high
-    if name == "flops":
-        return operations(cost.value)
-    if name == "parameters":
-        return size(cost.value)
-    ends = (None, None) if exact else (cost.low, cost.high)
-    return estimate(cost.value, *ends, places)
 
 
 def _unit_costs(stored: StoredStudy, answer: Answer, arm: str, name: str) -> list[float]:

@@ -27,20 +27,22 @@ def provenance(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
     study, record = stored.study, stored.record
     over = [item for item in record.runs() if item.trial and item.result]
     config = (answer.recommended or study.arms[0]).config
-    function = not config.built_in
+    function, objective = not config.built_in, config.objective
+    endless = objective.kind == "replay" and not objective.horizon  # its runs have no length
     runs_over, planned = answer.searches.finished, answer.searches.total
     found: dict[str, Any] = {
         "metric": study.metric,
         "direction": study.direction,
         "test_metric": metric_on_test(study.metric),
-        "objective": config.objective.function if function else config.objective.name,
+        "objective": objective.function or objective.name,
         "model": None if function else config.model.name,
         "parameters": None if function else parameters(config),
         "fair": study.fair,
-        "tokens_per_run": {arm.name: arm.tokens for arm in study.arms},
+        "tokens_per_run": {} if endless else {arm.name: arm.tokens for arm in study.arms},
         "seconds_per_token": dict(study.pilot),
-        "data": None if function else config.data.name,
-        "data_fingerprint": None if function else config.data.fingerprint or None,
+        "data": objective.table or (None if function else config.data.name),
+        "data_fingerprint": objective.fingerprint
+        or (None if function else config.data.fingerprint or None),
         "study_seed": study.seed,
         "seeds": _seeds(over),
         "sampler": plain(study.sampler),

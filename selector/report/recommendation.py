@@ -9,6 +9,7 @@ from typing import Any
 from selector import __version__
 from selector.config.identity import plain
 from selector.report import interactions, pareto, together
+from selector.report.at_scale import at_scale
 from selector.report.compare import ArmRow, arm_rows
 from selector.report.health import findings
 from selector.report.method import method_facts
@@ -43,6 +44,7 @@ def recommendation(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
         "together": together.to_mapping(together.find_together(stored, answer)),
         "interactions": interactions.to_mapping(interactions.interactions(study, answer)),
         "pareto": pareto.to_mapping(pareto.pareto(stored, answer)),
+        **at_scale(stored, answer),
         "health": [vars(item) for item in findings(stored, answer, rows)],
         "caveats": [*caveats(stored, answer), *reasons(answer)],
         "provenance": {"selector": __version__, **provenance(stored, answer)},

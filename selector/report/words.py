@@ -9,6 +9,7 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 
 from selector.config.schema import Value
 from selector.report.digits import decimals_for, duration, interval, number, setting, size
@@ -59,6 +60,8 @@ def settings(values: Mapping[str, Value]) -> str:
 def scope(study: Study, trial: Trial) -> str:
     """For what the answer was found: the model's size and the length of training."""
     config = trial.config
+    if config.objective.kind == "replay":
+        return f"found in the table {PurePath(config.objective.table).name}"
     if not config.built_in:
         return f"found for {config.objective.function}"
     return (
@@ -170,12 +173,11 @@ def _tie(stored: StoredStudy, verdict: Verdict, trial: Trial) -> str:
     widest = max(item.lead for item in equal)
     names = _list([verdict.best, *(item.rival for item in equal)])
     seconds = _median_seconds(stored, trial.arm)
-    cost = f" ({duration(seconds)} a run)" if seconds is not None else ""
+    cost = f", the cheapest of them ({duration(seconds)} a run)" if seconds else ""
     return (
         f"A tie: {names} are practically equal (at most {number(widest, places)} apart, where"
-        f" {verdict.margin:.2g} counts as equal). Train with {_with(trial)},"
-        f" the cheapest of them{cost}: its {_value(study, verdict, trial.arm, ' is')},"
-        f" {scope(study, trial)}."
+        f" {verdict.margin:.2g} counts as equal). Train with {_with(trial)}{cost}: its"
+        f" {_value(study, verdict, trial.arm, ' is')}, {scope(study, trial)}."
     )
 
 

@@ -10,7 +10,7 @@ on finished runs alone, so a study that was stopped goes on exactly as it would 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -21,7 +21,8 @@ from selector.space.space import assign
 from selector.study.answer import answer
 from selector.study.constraints import known_violation, missing
 from selector.study.extension import DECISION, next_extension, space_at
-from selector.study.sampler import SAMPLERS, Past, ask_seed, make_sampler
+from selector.study.history import read_start
+from selector.study.sampler import SAMPLERS, ask_seed, make_sampler
 from selector.study.searches import LOOK, ArmSearch, Searches
 from selector.study.study import Study
 from selector.study.sub_search import SubSearch
@@ -44,16 +45,13 @@ LIMIT = "limit"
 
 
 class Agenda:
-    """The runs of a study that are still to be made, given what the record holds.
+    """The runs of a study that are still to be made, given what the record holds."""
 
-    Args:
-        prior: Arm -> observations from elsewhere that a sampler that learns starts from.
-    """
-
-    def __init__(
-        self, study: Study, record: Record, prior: Mapping[str, Sequence[Past]] | None = None
-    ) -> None:
-        self.study, self.record, self._prior = study, record, prior or {}
+    def __init__(self, study: Study, record: Record) -> None:
+        self.study, self.record = study, record
+        start = read_start(record.store)
+        self._start = start[1] if start else {}
+        """Arm -> observations from elsewhere with which a sampler that learns starts."""
         self.searches = Searches(study, record, again=TRIED_AGAIN)
         self._sampler = make_sampler(study.sampler)
         self._next_number = max(record.trials, default=0) + 1
@@ -184,7 +182,7 @@ class Agenda:
         if extension is not None:
             sampler, past = SAMPLERS[_NEW_PART](study.sampler), []
             first, total = extension.first, extension.trials
-        elif sampler.learns and (known := self._prior.get(arm.name)):
+        elif sampler.learns and (known := self._start.get(arm.name)):
             past = [*known, *past]
         place = (study.seed, arm.name, search.number)
         refused = None

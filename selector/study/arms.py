@@ -8,7 +8,6 @@ from dataclasses import replace
 from selector.config.decode import Mistakes
 from selector.config.study import ComposedStudy
 from selector.space.space import Space
-from selector.study.branching import branch_notes
 from selector.study.constraints import check_constraints
 from selector.study.effect import without_effect
 from selector.study.lengths import settle
@@ -40,7 +39,6 @@ def resolve(composed: ComposedStudy, stored: Study | None = None) -> Study:
         for arm, space in zip(composed.arms, spaces, strict=True):
             check_grid(arm, space, mistakes)
     check_constraints(composed, spaces, mistakes)
-    mistakes.raise_if_any()
     arms = tuple(
         Arm(
             name=arm.name,
@@ -77,7 +75,7 @@ def resolve(composed: ComposedStudy, stored: Study | None = None) -> Study:
     )
     study = settle(study, None, mistakes)
     mistakes.raise_if_any()
-    notes = (*study.notes, *_notes(composed, arms), *without_effect(study), *branch_notes(study))
+    notes = (*study.notes, *_notes(composed, arms), *without_effect(study))
     return replace(study, notes=notes)
 
 

@@ -7,17 +7,11 @@ warmup. What is shared is computed from the rates themselves: `selector.train.sc
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
-from pathlib import Path
-
 from selector.config.schema import RunConfig, Value
 from selector.space.dimension import Choices
 from selector.space.space import assign
 from selector.study.study import Arm, Study
-from selector.track.record import Record
-from selector.track.run import Run, Stage, Trial
-from selector.track.trunk import forget_trunk, has_trunk
+from selector.track.run import Stage
 from selector.train.schedule import shared_steps
 
 _WARMUP, _DECAY = "schedule.warmup", "schedule.decay"
@@ -26,35 +20,6 @@ _WARMUP, _DECAY = "schedule.warmup", "schedule.decay"
 def branches(study: Study, arm: Arm) -> bool:
     """Whether the arm's rungs keep their trunk, and its whole runs start from it."""
     return study.budget.branch and study.rungs and not arm_branch_mistake(study, arm)
-
-
-def branched(run: Run, study: Study, record: Record, trial: Trial) -> Run:
-    """`run` of `trial`, told to keep its trunk or to start from one, where its arm branches.
-
-    A whole run whose rung has left none, or whose trunk was removed, starts from the beginning.
-    """
-    first_or_whole = run.stage in (Stage.RUNG1, Stage.EXPLORE)
-    if not (study.budget.branch and study.rungs and first_or_whole):
-        return run
-    arm = study.arm(trial.arm)
-    if not branches(study, arm):
-        return run
-    if run.stage == Stage.RUNG1:
-        return replace(run, trunk_for=study.tokens_of(arm, trial.config, Stage.EXPLORE))
-    folder = _rung_folder(study, record, trial)
-    return replace(run, branch=folder) if folder and has_trunk(folder) else run
-
-
-def forget_trunks(study: Study, record: Record, trials: Iterable[Trial]) -> None:
-    """Remove what the rungs of `trials` left on the disk for whole runs to start from.
-
-    Raises:
-        OSError: something cannot be removed.
-    """
-    if study.budget.branch:
-        folders = (_rung_folder(study, record, trial) for trial in trials)
-        for folder in filter(None, folders):
-            forget_trunk(folder)
 
 
 def branch_mistake(config: RunConfig, tokens: int, longer: int) -> str:
@@ -93,11 +58,6 @@ def arm_branch_mistake(study: Study, arm: Arm) -> str:
         return ""
     rung, whole = (study.tokens_of(arm, config, stage) for stage in (Stage.RUNG1, Stage.EXPLORE))
     return branch_mistake(config, rung, whole)
-
-
-def _rung_folder(study: Study, record: Record, trial: Trial) -> Path | None:
-    seed = study.seed_of(Stage.RUNG1, trial.sub_search)
-    return record.store.path(record.run_key(trial, Stage.RUNG1, seed))
 
 
 def branch_notes(study: Study) -> list[str]:

@@ -25,9 +25,11 @@ from selector.study.followup import (
     stored_stage,
     together,
 )
+from selector.study.history import start_from
 from selector.study.lengths import settle, untimed
 from selector.study.loop import run_study
 from selector.study.pilot import time_arms
+from selector.study.replays import with_tables
 from selector.study.stored import StoredStudy, check_name, read_mapping
 from selector.study.study import Arm, Study, question_changes
 from selector.track.lock import study_lock
@@ -110,19 +112,25 @@ def conduct(
     runs: Path,
     tracker: Tracker,
     *,
+    start: str = "",
     on_progress: Callable[[Agenda], None] = lambda agenda: None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Conducted:
     """Run the study, or go on with what is stored of it.
 
+    `start` names an import or another study whose observations a sampler that learns starts with.
+
     Raises:
-        StudyError: another process runs it, or what is stored asks another question.
+        StudyError: another process runs it, what is stored asks another question, or it began
+            with another start.
         RunFailed: its runs crash again and again.
     """
     folder = runs / study.name
     with study_lock(folder):
         record = Record(FolderStore(folder))
         _check_same_question(study, folder)
+        if start:
+            start_from(start, study, record, runs)
         record.write_study(study.to_mapping())
         data_folder, finished = runs / DATA_FOLDER, False
         with LAUNCHERS[study.launcher.name](study.launcher) as launcher:
@@ -155,9 +163,11 @@ def prepare_data(study: Study, runs: Path) -> Study:
     """The study with each arm's data read, tokenized and named, and the lengths of its runs.
 
     Raises:
-        InputError: every mistake in the data, functions that cannot be imported, and lengths that
-            are not one step.
+        InputError: every mistake in the data and tables, functions that cannot be imported, and
+            lengths that are not one step.
     """
+    if any(arm.config.objective.kind == "replay" for arm in study.arms):
+        return with_tables(study)
     from selector.launch.function import check
     from selector.train.data.prepare import prepare
 

@@ -188,7 +188,8 @@ def measured(result: Measured, run: Run | None = None) -> dict[str, float]:
     formula: dict[str, float] = {}
     if run is not None and run.config.built_in:
         formula = {name: of(run.config, run.tokens) for name, of in _BY_FORMULA.items()}
-    own = {**formula, "seconds": result.seconds, "steps": result.steps}
+    seconds = result.seconds + result.facts.get("seconds_saved", 0)  # as from its beginning
+    own = {**formula, "seconds": seconds, "steps": result.steps}
     return {
         name: float(value)
         for name, value in {**own, **result.facts, **result.metrics}.items()

@@ -23,6 +23,8 @@ TOGETHER = "together"
 #: What is added to the study's seed: far from the seeds that people count up, and small enough for
 #: functions whose generators take 32 bits.
 _OWN_SEEDS = 1000
+#: Of a budget only the length of runs can be compared, in several words: tokens, epochs, flops.
+_LENGTH = "budget."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,13 +171,17 @@ def _changes(baseline: Arm, arm: Arm) -> dict[str, Any]:
 
 def _effective(arm: Arm, key: str) -> Any:
     """The option of a group, or the value at a dotted key; None where the arm has no such key."""
+    if key.startswith(_LENGTH):
+        return arm.length
     return arm.choices.get(key) if key in GROUPS else value_at(plain(arm.config), key)
 
 
 def _conflict(first: Choice, second: Choice) -> bool:
     """Whether two choices change one key, or one the option and the other a key of a group."""
     return any(
-        one == other or (one in GROUPS and other.startswith(f"{one}."))
+        one == other
+        or (one in GROUPS and other.startswith(f"{one}."))
+        or (one.startswith(_LENGTH) and other.startswith(_LENGTH))
         for left, right in ((first, second), (second, first))
         for one in left.changes
         for other in right.changes

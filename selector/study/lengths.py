@@ -17,11 +17,12 @@ from selector.space.cost import flops_per_token
 from selector.space.dimension import Interval
 from selector.space.length import no_cost, run_tokens
 from selector.space.space import assign
+from selector.study.branching import branch_notes
 from selector.study.rungs import rungs_or_reason
 from selector.study.study import Arm, Study
 
 #: How the notes about the length of runs begin: they are taken anew when more is known.
-_NOTES = ("rungs: ", "fair: ", "budget.epochs: ", "budget.flops: ")
+_NOTES = ("rungs: ", "fair: ", "budget.epochs: ", "budget.flops: ", "budget.branch: ")
 
 
 def settle(study: Study, training_tokens: int | None, mistakes: Mistakes) -> Study:
@@ -41,7 +42,7 @@ def settle(study: Study, training_tokens: int | None, mistakes: Mistakes) -> Stu
     kept = [note for note in study.notes if not note.startswith(_NOTES)]
     notes = [f"rungs: {reason}"] if reason else []
     found = replace(study, arms=arms, rungs=rungs)
-    return replace(found, notes=(*kept, *notes, *_notes(found)))
+    return replace(found, notes=(*kept, *notes, *_notes(found), *branch_notes(found)))
 
 
 def arm_tokens(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -11,7 +11,6 @@ from time import monotonic
 from selector.errors import RunFailed
 from selector.launch.base import Finished, Launcher, Reported, Started
 from selector.study.agenda import Agenda
-from selector.study.sampler import Past
 from selector.study.study import Study
 from selector.track.record import Record
 from selector.track.run import Outcome, Result
@@ -28,19 +27,17 @@ def run_study(
     tracker: Tracker,
     *,
     data_folder: Path | None = None,
-    prior: Mapping[str, Sequence[Past]] | None = None,
     on_progress: Callable[[Agenda], None] = lambda agenda: None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Run the study, or go on with it; False where it was interrupted before its end.
 
-    It also ends, unfinished, where a limit of its budget is reached. `prior` are observations from
-    elsewhere by arm, for samplers that learn.
+    It also ends, unfinished, where a limit of its budget is reached.
 
     Raises:
         RunFailed: three runs crashed with the same error.
     """
-    agenda = Agenda(study, record, prior)
+    agenda = Agenda(study, record)
     begin = monotonic()
     crashes: Counter[str] = Counter()
     while not interrupted():

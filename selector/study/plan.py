@@ -77,7 +77,7 @@ class Plan:
 
     @property
     def second_runs(self) -> int | None:
-        """Runs of a second stage where every choice is accepted; None where none is asked."""
+        """Runs of a second stage up to its first look, at most; None where none is asked."""
         if not self.study.then:
             return None
         most = max(sum(arm.runs.values()) for arm in self.arms)

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from selector.config.command_line import LENGTHS
+from selector.config.schema import RunConfig
 from selector.errors import ConfigError
 from selector.study.study import RUNG_SHARE, Arm
 
@@ -45,7 +46,9 @@ def rungs_or_reason(asked: str, arms: Sequence[Arm]) -> tuple[bool, str]:
 
 def _misleading(arms: Sequence[Arm]) -> str:
     """Why what a short training says would be misleading; empty where it is not known to be."""
-    other = next((arm for arm in arms if not arm.config.built_in), None)
+    other = next((arm for arm in arms if not _has_length(arm.config)), None)
+    if other and other.config.objective.kind == "replay":
+        return "its table has no column of lengths (objective.horizon)"
     if other:
         return f"a {other.config.objective.kind} decides itself how long a run is"
     if not any(arm.space.dimensions for arm in arms):
@@ -61,9 +64,14 @@ def _misleading(arms: Sequence[Arm]) -> str:
     return ""
 
 
+def _has_length(config: RunConfig) -> bool:
+    """Whether a run's tokens decide how long it is: built in, or replayed from rows of a length."""
+    return config.built_in or bool(config.objective.horizon)
+
+
 def _short(arms: Sequence[Arm]) -> str:
     """The arm whose rungs would be short, in words; empty where none are."""
-    known = [arm for arm in arms if arm.tokens]
+    known = [arm for arm in arms if arm.tokens and arm.config.built_in]
     steps = {arm.name: arm.config.steps(arm.tokens // RUNG_SHARE) for arm in known}
     name = min(steps, key=lambda name: steps[name], default=None)
     if name is None or steps[name] >= LEAST_STEPS:

@@ -20,7 +20,7 @@ def pico(workplace):
 
 def test_everything_that_decides_the_answer_is_in_a_plan(pico):
     text = pico.run(
-        *("plan", "./pico.yaml", "budget.hours=2", "pareto=[seconds]", "then=[together]"),
+        *("plan", "./pico.yaml", "budget.hours=2", "pareto=[seconds]"),
         "subject_to=['seconds < 60']",
     )
     for expected in (
@@ -35,7 +35,6 @@ def test_everything_that_decides_the_answer_is_in_a_plan(pico):
         "the range is extended, at most 2 times an arm",
         "Subject to: seconds < 60.",
         "Quality is shown against: seconds.",
-        "Then: the accepted choices together",
         "No more runs are started after 2 h of a command",
         "standard deviations between sub-searches (",
     ):

@@ -53,7 +53,9 @@ def run_planted(
     """The study with every run played back: `loss` of its configuration, and the seed's luck."""
 
     def luck(run: Run) -> float:
-        return random.Random(f"{run.seed} {run.fingerprint}").gauss(0.0, 1.0)
+        part, rate = run.config.regularization, run.config.optimizer["lr"]
+        settings = f"{run.config.optimizer.name} {part.dropout} {part.grad_clip} {part.z_loss}"
+        return random.Random(f"{run.seed} {run.stage} {settings} {rate:.6g}").gauss(0.0, 1.0)
 
     runner = ReplayRunner(
         rows=lambda run: [
@@ -75,5 +77,9 @@ def run_planted(
 
 
 def _config(compared: Mapping[str, Value]) -> RunConfig:
-    own = {key: value for key, value in compared.items() if "." in key}
+    own = {
+        key: value
+        for key, value in compared.items()
+        if "." in key and not key.startswith("budget.")
+    }
     return assign(config(str(compared.get("optimizer", "adamw"))), own)

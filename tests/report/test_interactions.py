@@ -74,7 +74,7 @@ def test_a_crossing_inside_the_margin_is_none_and_one_inside_the_noise_is_not_se
     assert "practically the best" in item.words
     (item,) = found(lambda config: 2.4 + 0.3 * (crossing(config) - 2.4), noise=0.15)
     assert item.depends == "not settled"
-    assert "larger than their noise" in item.words
+    assert "their noise" in item.words
 
 
 def test_identical_cells_are_called_dependent_in_few_studies():
@@ -89,6 +89,7 @@ def test_identical_cells_are_called_dependent_in_few_studies():
         verdict = decide(evidence, minimize=True, margin=0.0, unit="sub-search")
         (item,) = interactions(study, SimpleNamespace(verdict=verdict))
         wrong += item.depends == "yes"
+        assert item.depends != "no"  # with noise ten times the margin nothing is known to be equal
     assert wrong <= 8  # two claims, each at a level that all leads share
 
 

@@ -17,7 +17,8 @@ def test_the_keys_are_those_that_programs_rely_on() -> None:
     content = recommendation(stored, answer(stored.study, stored.record))
     assert list(content) == [
         "format", "study", "question", "state", "verdict", "recommended", "arms", "margin",
-        "method", "together", "interactions", "pareto", "health", "caveats", "provenance", "rerun",
+        "method", "together", "interactions", "pareto", "transfer", "scaling", "health", "caveats",
+        "provenance", "rerun",
     ]  # fmt: skip
     assert list(content["recommended"]) == ["arm", "trial", "fingerprint", "values"]
     assert list(content["arms"][0]) == [

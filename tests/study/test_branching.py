@@ -11,19 +11,22 @@ from selector.config.locations import study_file
 from selector.config.study import compose_study
 from selector.space.dimension import Choices, Dimension, Interval
 from selector.space.space import Space
+from selector.study.agenda import Agenda
 from selector.study.arms import resolve
 from selector.study.branching import (
     arm_branch_mistake,
     branch_mistake,
     branch_notes,
-    branched,
     branches,
-    forget_trunks,
 )
+from selector.study.conduct import conduct, read_study
+from selector.study.searches import Searches
 from selector.study.study import Study, question_changes
 from selector.track.record import Record
 from selector.track.run import Run, Stage, Trial
 from selector.track.store import FolderStore
+from selector.track.tracker import MemoryTracker
+from selector.track.trunk import forget_trunk
 
 
 def study(*overrides: str, rungs: bool = True, branch: bool = True) -> Study:
@@ -115,11 +118,7 @@ def test_a_rung_keeps_its_trunk_and_the_whole_run_starts_from_it(tmp_path: Path)
     record.add_trial(trial)
 
     def run(stage: Stage, of: Study = asked) -> Run:
-        seed = of.seed_of(stage, trial.sub_search)
-        key = record.run_key(trial, stage, seed)
-        tokens = of.tokens_of(arm, trial.config, stage)
-        plain = Run(key=key, config=trial.config, stage=stage, seed=seed, tokens=tokens)
-        return branched(plain, of, record, trial)
+        return Searches(of, record).run(trial, stage)
 
     rung = record.ask(run(Stage.RUNG1), trial)
     assert rung.trunk_for == arm.tokens == 3 * rung.tokens + arm.tokens % 3
@@ -133,9 +132,49 @@ def test_a_rung_keeps_its_trunk_and_the_whole_run_starts_from_it(tmp_path: Path)
     assert run(Stage.VERDICT).branch is None
     assert run(Stage.EXPLORE, study(STABLE, branch=False)).branch is None
     assert Record(FolderStore(tmp_path)).run(rung.key).run.trunk_for == rung.trunk_for
-    forget_trunks(asked, record, [trial])
+    forget_trunk(rung.folder)
     assert run(Stage.EXPLORE).branch is None
-    assert (rung.folder / "run.yaml").is_file()
+
+
+def test_a_study_branches_and_leaves_no_trunk_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("text.txt").write_text(" ".join(str(number**2) for number in range(4000)))
+    overrides = [
+        *("data=text", "data.paths=[text.txt]", "model.depth=1", "model.width=16", "model.heads=2"),
+        *("batch.micro_batch=4", "batch.context=16", "launcher=inline", "tracker=none"),
+        *("optimizer=adamw", STABLE, "budget=smoke", "budget.trials=6", "budget.tokens=3840"),
+    ]
+    waiting: list[int] = []
+
+    def look(agenda: Agenda) -> None:
+        waiting.append(len(list(tmp_path.glob("runs/*/trials/*/runs/*/trunk/manifest.json"))))
+
+    values = []
+    for branch in (True, False):
+        runs = tmp_path / ("runs" if branch else "plain")
+        read = read_study("quickstart", [*overrides, f"budget.branch={str(branch).lower()}"], runs)
+        asked = replace(read, rungs=True)
+        record = conduct(asked, runs, MemoryTracker(), on_progress=look).stored.record
+        explored = [stored for stored in record.runs(Stage.EXPLORE) if stored.result]
+        assert len(explored) == 2
+        saved = [stored.result.facts.get("steps_saved", 0) for stored in explored if stored.result]
+        assert saved == ([17, 17] if branch else [0, 0])
+        values.append(
+            {
+                stored.trial.number: stored.result.value
+                for stored in explored
+                if stored.trial and stored.result
+            }
+        )
+        assert len(list(record.runs(Stage.RUNG1))) == 6
+    assert max(waiting) == 5, "the sixth rung's end decides which go on"
+    assert waiting[-3:] == [0, 0, 0]
+    both = values[0].keys() & values[1].keys()
+    assert both, "rungs with another warmup may rank otherwise, but not in everything"
+    assert all(values[0][number] == values[1][number] for number in both)
+    assert not list(tmp_path.glob("runs/*/trials/*/runs/*/trunk"))
 
 
 def test_branching_cannot_be_turned_on_or_off_in_a_stored_study() -> None:

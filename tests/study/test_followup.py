@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
+from selector.config.question import Margin
 from selector.study.answer import answer
 from selector.study.followup import TOGETHER, accepted, everything, left_out, together
 from selector.study.verdict import Evidence, decide
@@ -49,7 +51,7 @@ def test_what_beats_the_baseline_is_accepted_with_its_gain():
 
 
 def test_a_gain_within_the_margin_is_no_gain():
-    _, found = accept(margin=planted_study(ARMS).margin.__class__(absolute=0.07, share=0.0))
+    _, found = accept(margin=Margin(absolute=0.07, share=0.0))
     assert [item.arm for item in found.choices] == ["drop", "muon"]
 
 
@@ -78,14 +80,24 @@ def test_a_key_that_an_arm_takes_back_is_a_change_like_any_other():
     assert stage.arms[left_out("muon")] == {"optimizer": "adamw", CLIP: 0.5}
 
 
+def test_a_length_is_one_thing_in_whatever_words():
+    study = planted_study({"plain": {}, "tokens": {"budget.tokens": 9}, "z": {Z: 1e-4}})
+    lengths = (("tokens", 5.0), ("tokens", 9.0), ("tokens", 5.0))
+    arms = [replace(arm, length=length) for arm, length in zip(study.arms, lengths, strict=True)]
+    epochs = replace(arms[1], name="epochs", compared={"budget.epochs": 2}, length=("epochs", 2.0))
+    stage = everything(replace(study, arms=(*arms, epochs)))
+    assert list(stage.arms) == ["plain", TOGETHER, left_out("tokens"), left_out("z")]
+    assert stage.arms[TOGETHER] == {"budget.tokens": 9, Z: 1e-4}
+
+
 def test_an_arm_that_breaks_a_constraint_or_diverges_on_a_fresh_seed_is_not_accepted():
     stored = run_planted(planted_study(ARMS), loss)
     found = answer(stored.study, stored.record)
     spoiled = [
-        item.__class__(**{**vars(item), "failures": ("diverged",)}) if item.arm == "drop" else item
+        replace(item, failures=("diverged",)) if item.arm == "drop" else item
         for item in found.finalists
     ]
-    kept = accepted(stored.study, found.__class__(**{**vars(found), "finalists": tuple(spoiled)}))
+    kept = accepted(stored.study, replace(found, finalists=tuple(spoiled)))
     assert [item.arm for item in kept.choices] == ["clip", "muon"]
 
 

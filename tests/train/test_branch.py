@@ -20,7 +20,14 @@ from selector.train.loop import train
 STEP = 64  # tokens of an optimizer step
 SHORT, LONG = 40 * STEP, 120 * STEP
 STABLE = {"name": "warmup_stable_decay", "warmup": 0.05, "decay": 0.2, "shape": "one_minus_sqrt"}
-EXACT = ("train/loss", "gradient_norm", "learning_rate", "validation/loss")
+EXACT = (
+    "train/loss",
+    "gradient_norm",
+    "clipped_share",
+    "gradient_norm/spread",
+    "learning_rate",
+    "validation/loss",
+)
 TRUNK = 33
 """Steps: 80 % of 40 at the peak rate, and one more: a decay starts at it."""
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from itertools import combinations
 
+from selector.config.command_line import LENGTHS
 from selector.report.digits import number, size
 from selector.report.health.evidence import ArmEvidence, Evidence, Finding
 from selector.report.health.remedy import again, alone, go_on, range_text
@@ -76,14 +77,18 @@ def unlike_ranges(evidence: Evidence) -> Iterator[Finding]:
 
 
 def other_lengths(evidence: Evidence) -> Iterator[Finding]:
-    """Runs of some arms saw fewer tokens, although the study compares at equal tokens."""
+    """Runs of some arms saw fewer tokens, although nobody asked for that.
+
+    Compared lengths are meant, and so are those of `fair: flops` and `fair: seconds`.
+    """
     study = evidence.study
     lengths = {
         found.name: max(item.run.tokens for item in found.trials)
         for found in evidence.arms
         if found.trials and found.arm.config.built_in
     }
-    if study.fair != "tokens" or not lengths:
+    meant = any(key in arm.compared for arm in study.arms for key in LENGTHS)
+    if study.fair != "tokens" or meant or not lengths:
         return
     longest = max(lengths.values())
     for name, tokens in lengths.items():

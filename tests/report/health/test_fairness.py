@@ -75,6 +75,8 @@ def test_runs_of_other_lengths_are_said_unless_they_are_meant() -> None:
     assert finding.arm == "muon"
     assert finding.remedy == "selector run optimizers budget.tokens=327680 name=optimizers_as_long"
     assert not found(built(fair="flops"), "runs of other lengths")
+    surfaces = [replace(ADAMW, compared={"budget.tokens": 327_680}), MUON]
+    assert not found(built(), "runs of other lengths")
 
 
 def test_other_text_cannot_be_compared() -> None:
