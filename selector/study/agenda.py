@@ -22,7 +22,7 @@ from selector.study.answer import answer
 from selector.study.constraints import known_violation, missing
 from selector.study.extension import DECISION, next_extension, space_at
 from selector.study.history import read_start
-from selector.study.sampler import SAMPLERS, ask_seed, make_sampler
+from selector.study.sampler import SAMPLERS, Past, ask_seed, make_sampler
 from selector.study.searches import LOOK, ArmSearch, Searches
 from selector.study.study import Study
 from selector.study.sub_search import SubSearch
