@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
-from scipy.special import nctdtr, stdtrit
-
 from selector.launch.cores import available_cores
 from selector.space.cost import flops_per_token, parameters
 from selector.study.agenda import Agenda
+from selector.study.power import detectable_difference
 from selector.study.stored import StoredStudy, find_study
 from selector.study.study import Study, question_changes
-from selector.study.verdict import LEVEL
 from selector.track.run import Outcome
 
 
@@ -71,24 +68,6 @@ def make_plan(study: Study, runs: Path) -> Plan:
             units=study.sub_searches if study.sub_searches > 1 else study.verdict_seeds,
         ),
     )
-
-
-def detectable_difference(*, arms: int, units: int, power: float = 0.8) -> float | None:
-    """The difference between two arms that a two-sided t at 5 % finds with probability `power`.
-
-    In standard deviations of a unit (a sub-search's verdict mean), with arms·(units - 1) degrees
-    of freedom; None where there are none. By bisection of the noncentral t distribution.
-    """
-    freedom = arms * (units - 1)
-    if arms < 2 or freedom < 1:
-        return None
-    critical = float(stdtrit(freedom, 1 - LEVEL / 2))
-    low, high = 0.0, 200.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        found = 1 - float(nctdtr(freedom, middle * math.sqrt(units / 2), critical))
-        low, high = (middle, high) if found < power else (low, middle)
-    return high
 
 
 def _arm_plan(study: Study, index: int) -> ArmPlan:
