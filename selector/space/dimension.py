@@ -1,108 +1,17 @@
-"""One tunable quantity: a range of numbers or a list of choices, with one meaning everywhere.
-
-Bounds are inclusive. `log` spreads values evenly over orders of magnitude, `step` allows
-low, low + step, … only, `grid` says how many points an enumeration takes from a range.
-"""
+"""One tunable quantity: a range of numbers or a list of choices, and their YAML form."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from selector.config.limits import allowed, is_number, mistake
-from selector.config.schema import Scalar
+from selector.config.schema import GROUPS, Scalar
+from selector.space.condition import Condition
+from selector.space.interval import Interval
 
-
-@dataclass(frozen=True, kw_only=True)
-class Interval:
-    """Numbers from `low` to `high`, both included."""
-
-    low: float
-    high: float
-    log: bool = False
-    step: float | None = None
-    integer: bool = False
-    """Whether values are whole numbers."""
-    grid: int | None = None
-    """Number of points an enumeration takes, ends included."""
-
-    def __post_init__(self) -> None:
-        """Refuse what has no values or no meaning, printing what was given."""
-        given = f"low={self.low}, high={self.high}, log={self.log}, step={self.step}"
-        if not (math.isfinite(self.low) and math.isfinite(self.high)):
-            raise ValueError(f"expected finite bounds, got {given}")
-        if self.low >= self.high:
-            raise ValueError(f"expected low below high, got {given}")
-        if self.log and (self.low <= 0 or self.step is not None):
-            raise ValueError(f"a log range needs low above 0 and no step, got {given}")
-        if self.step is not None and not 0 < self.step <= self.high - self.low:
-            raise ValueError(f"expected a step above 0 that fits in the range, got {given}")
-        if self.grid is not None and self.grid < 2:
-            raise ValueError(f"expected a grid of at least 2 points, got {self.grid}")
-
-    def at(self, unit: float) -> Scalar:
-        """The value at `unit` in [0, 1): the same share of the range (of its logarithm)."""
-        if self.step is not None:
-            count = math.floor((self.high - self.low) / self.step + 1e-9) + 1
-            value = self.low + self.step * min(int(unit * count), count - 1)
-        elif self.integer and not self.log:
-            value = self.low + min(int(unit * (self.high - self.low + 1)), self.high - self.low)
-        elif self.log:
-            value = math.exp(math.log(self.low) + unit * (math.log(self.high) - math.log(self.low)))
-        else:
-            value = self.low + unit * (self.high - self.low)
-        value = min(max(value, self.low), self.high)
-        return round(value) if self.integer else float(value)
-
-    def points(self) -> tuple[Scalar, ...] | None:
-        """What an enumeration takes: grid points or steps; None where the range names neither."""
-        if self.grid is not None:
-            last = self.grid - 1
-            shares = [place / last for place in range(self.grid)]
-            plain = Interval(low=self.low, high=self.high, log=self.log)
-            values = [float(plain.at(share)) for share in shares]
-            values[0], values[-1] = float(self.low), float(self.high)
-        elif self.step is not None:
-            count = math.floor((self.high - self.low) / self.step + 1e-9) + 1
-            values = [self.low + place * self.step for place in range(count)]
-        else:
-            return None
-        return tuple(dict.fromkeys(round(v) if self.integer else float(v) for v in values))
-
-    def __str__(self) -> str:
-        """In words: '0.0003 to 0.03, log'."""
-        words = f"{self.low:g} to {self.high:g}"
-        if self.log:
-            words += ", log"
-        if self.step is not None:
-            words += f", step {self.step:g}"
-        return words if self.grid is None else f"{words}, {self.grid} grid points"
-
-    def edge(self, value: Scalar, tried: Sequence[Scalar]) -> str | None:
-        """'low' or 'high' where the best may lie outside the range, given the best `value`.
-
-        That is in the outer twentieth, or within 1 / (n + 1) of the end (where the outermost of n
-        random trials is expected) with nothing `tried` beyond it; fewer than four trials say
-        nothing of an edge.
-        """
-        share = self._share(value)
-        reach = 1 / (len(tried) + 1) if len(tried) >= 4 else 0.0
-        shares = [self._share(other) for other in tried]
-        if share <= 0.05 or (share <= reach and not any(other < share for other in shares)):
-            return "low"
-        if share >= 0.95 or (share >= 1 - reach and not any(other > share for other in shares)):
-            return "high"
-        return None
-
-    def _share(self, value: Scalar) -> float:
-        """Where in the range a value lies: 0 at the low end, 1 at the high end."""
-        assert is_number(value)
-        low, high, number = float(self.low), float(self.high), float(value)
-        if self.log:
-            low, high, number = math.log(low), math.log(high), math.log(number)
-        return (number - low) / (high - low)
+__all__ = ["Choices", "Condition", "Dimension", "Interval", "dimension", "range_mapping"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +19,8 @@ class Choices:
     """One of several values without an order."""
 
     values: tuple[Scalar, ...]
+    when: tuple[Condition, ...] = ()
+    """What must hold of other keys for this one to be tuned."""
 
     def __post_init__(self) -> None:
         """Refuse an empty list and repetitions."""
@@ -117,8 +28,27 @@ class Choices:
             raise ValueError(f"expected different choices, got {list(self.values)}")
 
     def at(self, unit: float) -> Scalar:
-        """The choice at `unit` in [0, 1)."""
+        """The choice at `unit` in [0, 1]; every choice has the same share."""
         return self.values[min(int(unit * len(self.values)), len(self.values) - 1)]
+
+    def unit(self, value: Scalar) -> float:
+        """The middle of the share of [0, 1] in which `at` gives `value`."""
+        return (self.place(value) + 0.5) / len(self.values)
+
+    def place(self, value: Scalar) -> int:
+        """Which of the choices `value` is, from 0; true is not 1.
+
+        Raises:
+            ValueError: none of them.
+        """
+        for place, item in enumerate(self.values):
+            if item == value and isinstance(item, bool) == isinstance(value, bool):
+                return place
+        raise ValueError(f"expected one of {list(self.values)}, got {value!r}")
+
+    def has(self, value: Scalar) -> bool:
+        """Whether `value` is one of the choices."""
+        return Condition(key="", values=self.values).allows(value)
 
     def points(self) -> tuple[Scalar, ...] | None:
         """All choices."""
@@ -126,7 +56,8 @@ class Choices:
 
     def __str__(self) -> str:
         """In words: 'one of 0.9, 0.95'."""
-        return f"one of {', '.join(map(str, self.values))}"
+        words = f"one of {', '.join(map(str, self.values))}"
+        return words + "".join(f", where {item}" for item in self.when)
 
     def edge(self, value: Scalar, tried: Sequence[Scalar]) -> str | None:
         """None: choices have no edge."""
@@ -134,13 +65,14 @@ class Choices:
 
 
 Dimension = Interval | Choices
-_KEYS = ("low", "high", "log", "step", "choices", "grid")
+_KEYS = ("low", "high", "log", "step", "choices", "grid", "when")
 
 
 def dimension(key: str, mapping: Any, *, integer: bool = False) -> Dimension:
     """The dimension that a YAML range describes: {low, high, log, step, grid} or {choices}.
 
-    `integer` says whether the key at `key` takes whole numbers only.
+    Both may have `when: {other: value or values}`: conditions on other keys, which are relative to
+    `key`'s group unless they start with a group. `integer` says whether the key at `key` takes whole numbers only.
 
     Raises:
         ValueError: what is wrong with it; `key`'s own limits hold for its bounds too.
@@ -148,14 +80,15 @@ def dimension(key: str, mapping: Any, *, integer: bool = False) -> Dimension:
     if not isinstance(mapping, Mapping) or set(mapping) - set(_KEYS):
         raise ValueError(f"expected a range of {', '.join(_KEYS)}, got {mapping!r}")
     leaf = key.rpartition(".")[2]
+    when = _conditions(key, mapping.get("when", {}))
     if "choices" in mapping:
-        if set(mapping) != {"choices"} or not isinstance(mapping["choices"], list | tuple):
+        if set(mapping) - {"choices", "when"} or not isinstance(mapping["choices"], list | tuple):
             raise ValueError(f"expected a list of choices and nothing else, got {dict(mapping)}")
         choices = tuple(mapping["choices"])
         numbers = [item for item in choices if mistake(leaf, item)]
         if numbers:
             raise ValueError(f"choices: expected {allowed(leaf)}, got {numbers[0]}")
-        return Choices(values=choices)
+        return Choices(values=choices, when=when)
     if not {"low", "high"} <= set(mapping):
         raise ValueError(f"expected low and high, or choices, got {dict(mapping)}")
     for name in ("low", "high", "step"):
@@ -181,18 +114,38 @@ def dimension(key: str, mapping: Any, *, integer: bool = False) -> Dimension:
         step=step,
         integer=integer,
         grid=grid,
+        when=when,
     )
 
 
 def range_mapping(item: Dimension) -> dict[str, Any]:
     """The YAML form of a dimension; `dimension` reads it back."""
+    mapping: dict[str, Any]
     if isinstance(item, Choices):
-        return {"choices": list(item.values)}
-    mapping: dict[str, Any] = {"low": item.low, "high": item.high}
-    if item.log:
-        mapping["log"] = True
-    if item.step is not None:
-        mapping["step"] = item.step
-    if item.grid is not None:
-        mapping["grid"] = item.grid
+        mapping = {"choices": list(item.values)}
+    else:
+        mapping = {"low": item.low, "high": item.high}
+        if item.log:
+            mapping["log"] = True
+        if item.step is not None:
+            mapping["step"] = item.step
+        if item.grid is not None:
+            mapping["grid"] = item.grid
+    if item.when:
+        mapping["when"] = {condition.key: list(condition.values) for condition in item.when}
     return mapping
+
+
+def _conditions(key: str, when: Any) -> tuple[Condition, ...]:
+    if not isinstance(when, Mapping):
+        raise ValueError(f"when: expected a mapping of keys to values, got {when!r}")
+    group = key.partition(".")[0]
+    found = []
+    for other, values in when.items():
+        first, dot, _ = str(other).partition(".")
+        whole = str(other) if dot and first in GROUPS else f"{group}.{other}"
+        some = tuple(values) if isinstance(values, list | tuple) else (values,)
+        if not all(isinstance(item, bool | int | float | str) for item in some):
+            raise ValueError(f"when: expected a value or a list of values of {whole}, got {values}")
+        found.append(Condition(key=whole, values=some))
+    return tuple(found)

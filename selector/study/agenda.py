@@ -14,7 +14,7 @@ from typing import Any, TypeGuard
 from selector.config.schema import RunConfig, Scalar
 from selector.errors import ConfigError, StudyError
 from selector.space.space import assign
-from selector.study.samplers import Past, ask_seed, make_sampler
+from selector.study.sampler import Past, ask_seed, make_sampler
 from selector.study.study import Study
 from selector.study.sub_search import SubSearch
 from selector.study.telling import told
@@ -205,7 +205,8 @@ class Agenda:
         if search.asked >= search.total:
             return False
         # A sampler that learns must see results before it proposes most of its points.
-        return not self.sampler.learns or search.running < max(1, search.total // 4)
+        free = self.sampler.independent(search.asked, search.total)
+        return free or search.running < max(1, search.total // 4)
 
     def _propose(self, search: SubSearch) -> tuple[Run, Trial]:
         values, config = self._suggest(search)
@@ -224,8 +225,10 @@ class Agenda:
 
     def _suggest(self, search: SubSearch) -> tuple[dict[str, Scalar], RunConfig]:
         """The next point; one with which no configuration can exist is drawn again."""
+        free = self.sampler.independent(search.asked, search.total)
         past = [
-            Past(values=trial.values, told=search.told.get(trial.index)) for trial in search.trials
+            Past(values=trial.values, told=search.told.get(trial.index))
+            for trial in (() if free else search.trials)
         ]
         place = (self.study.seed, search.arm.name, search.number, search.asked)
         for attempt in range(DRAWS):
@@ -235,6 +238,8 @@ class Agenda:
                 past,
                 ask_seed(*place, attempt),
                 self.study.minimize,
+                total=search.total,
+                search_seed=ask_seed(self.study.seed, search.arm.name, search.number, 0),
             )
             try:
                 return values, assign(search.arm.config, values)

@@ -6,7 +6,7 @@ import pytest
 
 from selector.space.dimension import Choices, Interval
 from selector.space.space import Space
-from selector.study.samplers import Past, ask_seed
+from selector.study.sampler import Past, ask_seed
 from selector.track.run import Told
 
 
@@ -29,11 +29,14 @@ class SamplerContract:
     def sampler(self):
         raise NotImplementedError
 
+    def suggest(self, sampler, index, past, seed, total):
+        return sampler.suggest(self.space, index, past, seed, True, total=total, search_seed=11)
+
     def suggestions(self, sampler, count, study_seed=0):
         past = []
         for index in range(count):
             seed = ask_seed(study_seed, "arm", 0, index)
-            values = sampler.suggest(self.space, index, past, seed, True)
+            values = self.suggest(sampler, index, past, seed, count)
             feasible = values["optimizer.lr"] < 0.03
             past.append(Past(values=values, told=told(values["optimizer.lr"], feasible)))
         return [item.values for item in past]
@@ -60,5 +63,5 @@ class SamplerContract:
             Past(values=values[2], told=told(100.0, feasible=False)),
             Past(values=values[3], told=told(2.0)),
         ]
-        found = sampler.suggest(self.space, 4, past, 7, True)
-        assert found == sampler.suggest(self.space, 4, past, 7, True)
+        found = self.suggest(sampler, 4, past, 7, 8)
+        assert found == self.suggest(sampler, 4, past, 7, 8)

@@ -6,7 +6,7 @@ import pytest
 
 from selector.config.schema import Technique
 from selector.errors import ConfigError
-from selector.study.samplers import SAMPLERS, ask_seed, make_sampler
+from selector.study.sampler import SAMPLERS, ask_seed, make_sampler
 from tests.contracts.sampler import SamplerContract
 
 
@@ -45,7 +45,7 @@ class TestTpe(SamplerContract):
 
 
 def test_unknown_samplers_are_refused():
-    with pytest.raises(ConfigError, match="unknown sampler 'nope'; known: random, grid, tpe"):
+    with pytest.raises(ConfigError, match="unknown sampler 'nope'; known: random, grid, qmc"):
         make_sampler(Technique(name="nope"))
 
 
@@ -64,3 +64,15 @@ def test_every_sampler_has_a_file():
     from selector.config.catalogue import axes
 
     assert set(SAMPLERS) == set(axes()["sampler"])
+
+
+class TestQuasiRandom(SamplerContract):
+    @pytest.fixture
+    def sampler(self):
+        return make_sampler(Technique(name="qmc"))
+
+
+class TestRefined(SamplerContract):
+    @pytest.fixture
+    def sampler(self):
+        return make_sampler(Technique(name="refined", values={"share": 0.5}))

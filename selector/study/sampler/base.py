@@ -1,0 +1,68 @@
+"""The sampler's seam: which point a sub-search tries next.
+
+A suggestion is a function of (seeds, index, what was told so far). A sampler keeps no state between
+asks, so a study that was stopped goes on exactly as it would have.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from selector.config.schema import Scalar, Value
+from selector.space.space import Space
+from selector.track.run import Told
+
+
+@dataclass(frozen=True, kw_only=True)
+class Past:
+    """A trial asked earlier in the same sub-search; `told` is None while it runs."""
+
+    values: Mapping[str, Value]
+    told: Told | None
+
+
+class Sampler(ABC):
+    """Proposes the values of one sub-search's trials."""
+
+    #: Whether some suggestions depend on results: then only some trials run at the same time.
+    learns = False
+
+    def independent(self, index: int, total: int) -> bool:
+        """Whether the suggestion for `index` of `total` trials is the same whatever was told.
+
+        Then `past` is not read (and may be empty), and the trial may start at any time.
+        """
+        return not self.learns
+
+    @abstractmethod
+    def suggest(
+        self,
+        space: Space,
+        index: int,
+        past: Sequence[Past],
+        seed: int,
+        minimize: bool,
+        *,
+        total: int,
+        search_seed: int,
+    ) -> dict[str, Scalar]:
+        """Values for the trial `index` (from 0), given the earlier ones in the order asked.
+
+        Args:
+            space: What is tuned; keys whose condition is false get no value.
+            index: The trial's index in its sub-search.
+            past: The earlier trials of the sub-search, where the suggestion depends on them.
+            seed: Of this suggestion.
+            minimize: Whether smaller told values are better.
+            total: Trials that the whole sub-search is planned to have.
+            search_seed: Of the whole sub-search, the same at every index.
+        """
+
+
+def ask_seed(study_seed: int, arm: str, sub_search: int, index: int, attempt: int = 0) -> int:
+    """The seed of one suggestion: 32 bits of a hash of where in the study it is asked."""
+    text = f"{study_seed}/{arm}/{sub_search}/{index}/{attempt}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")

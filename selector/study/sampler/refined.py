@@ -1,0 +1,138 @@
+"""Quasi-random points first, then points where a surface fitted to all results promises most."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TypeGuard
+
+import numpy as np
+from scipy.special import ndtr
+
+from selector.config.schema import Scalar
+from selector.space.space import Space
+from selector.study.sampler.base import Past, Sampler
+from selector.study.sampler.encoding import Array, Encoding
+from selector.study.sampler.quasi_random import QuasiRandomSampler
+from selector.study.sampler.surface import Surface
+from selector.track.run import Told
+
+#: Candidates over the whole space, and as many near the best points so far.
+_CANDIDATES = 96
+#: How far near ones lie, as shares of a range.
+_NEAR = (0.025, 0.075, 0.15)
+#: Around how many of the best points.
+_BEST = 3
+#: How far a trial that cannot be trained casts doubt, in features (a range is 2 wide).
+_DOUBT = 0.3
+#: More results than this are not fitted: the best are kept, and the latest infeasible ones.
+_MOST_FITTED = 100
+
+
+class RefinedSampler(Sampler):
+    """The first `share` of the trials fill the space, the others improve on what they found."""
+
+    learns = True
+
+    def __init__(self, share: float) -> None:
+        self._share = share
+        self._first = QuasiRandomSampler()
+
+    def independent(self, index: int, total: int) -> bool:
+        """Whether `index` belongs to the quasi-random part."""
+        return index < max(2, math.ceil(self._share * total))
+
+    def suggest(
+        self,
+        space: Space,
+        index: int,
+        past: Sequence[Past],
+        seed: int,
+        minimize: bool,
+        *,
+        total: int,
+        search_seed: int,
+    ) -> dict[str, Scalar]:
+        """A quasi-random point, or the one with the largest expected improvement."""
+        good = [item for item in past if _trained(item.told)]
+        if self.independent(index, total) or len(good) < 2:
+            return self._first.suggest(
+                space, index, past, seed, minimize, total=total, search_seed=search_seed
+            )
+        sign = 1.0 if minimize else -1.0
+        good = sorted(good, key=lambda item: sign * _value(item))[:_MOST_FITTED]
+        bad = [item for item in past if item.told and _infeasible(item.told)][-_MOST_FITTED:]
+        waiting = [item for item in past if item.told is None]
+        encoding = Encoding(space)
+        tried = encoding.units([item.values for item in (*good, *waiting)])
+        features = encoding.features(tried)
+        values = np.array([sign * _value(item) for item in good])
+        if waiting:  # as if each had given what is expected of it, so that the next lies elsewhere
+            expected, _ = Surface(features[: len(good)], values).at(features[len(good) :])
+            values = np.concatenate([values, expected])
+        surface = Surface(features, values)
+        expected, _ = surface.at(features)
+        generator = np.random.default_rng(seed)
+        best = tried[np.argsort(expected)[:_BEST]]
+        candidates = encoding.settle(_candidates(best, encoding.free, generator))
+        promise = _improvement(surface, encoding.features(candidates), float(expected.min()))
+        if bad:
+            refused = encoding.features(encoding.units([item.values for item in bad]))
+            promise *= _feasible(encoding.features(candidates), features[: len(good)], refused)
+        promise[_repeated(candidates, tried)] *= 1e-6  # a point tried already teaches little
+        return encoding.values(candidates[int(np.argmax(promise))])
+
+
+def _improvement(surface: Surface, features: Array, incumbent: float) -> Array:
+    """Expected improvement on the best expected value (https://doi.org/10.1023/A:1008306431147)."""
+    mean, deviation = surface.at(features)
+    lead = (incumbent - mean) / deviation
+    density = np.exp(-(lead**2) / 2) / math.sqrt(2 * math.pi)
+    promise: Array = deviation * (lead * ndtr(lead) + density)
+    return promise
+
+
+def _candidates(best: Array, free: Array, generator: np.random.Generator) -> Array:
+    """Unit-cube points: some anywhere, some near the rows of `best`."""
+    anywhere = generator.random((_CANDIDATES, best.shape[1]))
+    centre = np.where(np.isnan(best), 0.5, best)[generator.integers(len(best), size=_CANDIDATES)]
+    reach = generator.choice(_NEAR, size=(_CANDIDATES, 1)) * free
+    near = np.clip(centre + reach * generator.standard_normal(centre.shape), 0.0, 1.0)
+    return np.concatenate([anywhere, near])
+
+
+def _feasible(features: Array, good: Array, bad: Array) -> Array:
+    """The chance that candidates train: the share of good trials around them, the near ones most.
+
+    Far from all trials it is one half.
+    """
+    near_good, near_bad = (_closeness(features, other).sum(axis=1) for other in (good, bad))
+    chance: Array = (near_good + 0.05) / (near_good + near_bad + 0.1)
+    return chance
+
+
+def _closeness(first: Array, second: Array) -> Array:
+    square = ((first[:, None] - second[None]) ** 2).sum(axis=2)
+    close: Array = np.exp(-square / (2 * _DOUBT**2))
+    return close
+
+
+def _repeated(candidates: Array, tried: Array) -> Array:
+    """Which candidates are among the points `tried`."""
+    apart = np.abs(np.nan_to_num(candidates[:, None] - tried[None], nan=0.0))
+    same: Array = (apart < 1e-9).all(axis=2).any(axis=1)
+    return same
+
+
+def _trained(told: Told | None) -> TypeGuard[Told]:
+    return told is not None and told.value is not None and told.constraint <= 0
+
+
+def _infeasible(told: Told) -> bool:
+    return told.value is not None and told.constraint > 0
+
+
+def _value(item: Past) -> float:
+    assert item.told is not None
+    assert item.told.value is not None
+    return item.told.value
