@@ -62,6 +62,8 @@ def _fitting(runs: Runs, sign: float) -> tuple[float, int] | None:
     The settings near the optimum are halved until what the fit leaves over looks like the noise
     between seeds of one setting, as far as settings with several runs tell.
     """
+    if not runs.units.shape[1]:
+        return None
     points, which = np.unique(runs.units, axis=0, return_inverse=True)
     enough = _enough(runs.units.shape[1])
     count = max(enough, math.ceil(_NEAR * len(points)))
@@ -121,13 +123,12 @@ def difference(
     return Difference(lead=lead, low=lead - half, high=lead + half)
 
 
-def differs_in_ease_of_tuning(found: Difference | None) -> bool:
-    """Whether a winner's lead may come from how easy it is to tune.
+def differs_in_ease_of_tuning(found: Difference | None, lead: float) -> bool:
+    """Whether a winner's `lead` over a rival comes from how easy it is to tune.
 
-    `found` is the winner's difference to a rival that it beats: its lead is not confirmed at the
-    optima where the interval contains zero or lies below it.
+    So where `found`, their difference at the optima, may be none and is smaller than the lead.
     """
-    return found is not None and found.low <= 0
+    return found is not None and found.low <= 0 and found.high < lead
 
 
 def _jackknife(runs: Runs, sign: float) -> tuple[float, float, int] | None:
