@@ -7,7 +7,13 @@ import pytest
 from scipy import stats
 
 from selector.study.critical import dunnett, last_level, student, tukey
-from selector.study.power import detectable_difference, power_of, units_needed
+from selector.study.power import (
+    detectable_difference,
+    power_of,
+    smallest_difference,
+    unit_deviation,
+    units_needed,
+)
 
 
 @pytest.mark.parametrize("arms", [2, 3, 6])
@@ -80,3 +86,21 @@ def test_units_needed_and_the_detectable_difference_agree():
 @pytest.mark.parametrize("effect", [1e-12, 0.01, 1e6])
 def test_units_needed_has_an_answer_for_any_effect(effect):
     assert units_needed(effect, arms=4) >= 2
+
+
+def test_what_a_budget_can_find_follows_its_noise():
+    def found(**changes):
+        budget = {"sampler": "refined", "dimensions": 1, "trials": 16, "verdict_seeds": 3}
+        return smallest_difference(arms=2, units=8, deviation=unit_deviation(**budget | changes))
+
+    medium = found()
+    assert 0.003 < medium < 0.008  # about one seed sd of .004: docs/method.md
+    assert found(sampler="random") > medium
+    assert found(dimensions=2) > medium
+    assert found(dimensions=2, trials=8) > found(dimensions=2, trials=16)
+    assert found(verdict_seeds=1) > medium
+    assert found(dimensions=7) == found(dimensions=3)
+    assert found(sampler="tpe") == found(sampler="random")
+    assert found(trials=2) == found(trials=4)
+    assert unit_deviation(sampler="grid", dimensions=0, trials=1, verdict_seeds=4) == 0.5
+    assert smallest_difference(arms=1, units=8, deviation=1.0) is None
