@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from selector.report.results import Table
     from selector.report.write import ReportPaths
     from selector.study.agenda import Agenda
+    from selector.study.conduct import Conducted
     from selector.study.plan import Plan
+    from selector.study.study import Study
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "plan", "report", "results", "run"]
@@ -34,21 +36,28 @@ def run(
     *,
     runs: str | Path = "runs",
     reports: str | Path = "reports",
+    start: str = "",
 ) -> Table:
     """Run a study, or go on with it, write its report, and return `results`.
+
+    Where a second stage followed (`then:`), the results are those of that stage; those of the
+    first are `results(NAME)`.
 
     Args:
         study: A name in `studies/`, or the path of a study file.
         overrides: As on the command line: `optimizer=adamw,muon`, `budget=smoke`, `name=first`.
         runs: Folder of what is remembered.
         reports: Folder of what it means.
+        start: An import or another study whose observations a sampler that learns starts with.
 
     Raises:
         InputError: every mistake in the study, the overrides or the data.
         Interrupted: a signal came; calling it again goes on.
     """
-    paths, _ = run_and_report(study, overrides, runs=Path(runs), reports=Path(reports))
-    return results(paths.recommendation["study"], runs=runs)
+    written, _ = run_and_report(
+        study, overrides, runs=Path(runs), reports=Path(reports), start=start
+    )
+    return results(written[-1].recommendation["study"], runs=runs)
 
 
 def plan(study: str | Path, overrides: Sequence[str] = (), *, runs: str | Path = "runs") -> Plan:
@@ -83,28 +92,49 @@ def run_and_report(
     *,
     runs: Path,
     reports: Path,
+    start: str = "",
     on_progress: Callable[[Agenda], None] = lambda agenda: None,
-) -> tuple[ReportPaths, str]:
-    """What `run` does, for callers that show it: the report, and what the tracker has to say."""
+) -> tuple[list[ReportPaths], str]:
+    """What `run` does, for callers that show it: the report of each stage, the last one last.
+
+    With them what the tracker has to say. The first stage's report is written again when the
+    second one is over, because it shows what came of it.
+    """
     from selector.errors import Interrupted
     from selector.report.write import write_report
     from selector.signals import StopSignals
-    from selector.study.conduct import conduct, read_study
+    from selector.study.conduct import conduct, read_second_stage, read_study
     from selector.track import make_tracker
 
-    resolved = read_study(str(study), _texts(overrides), runs)
+    texts = _texts(overrides)
+    first = read_study(str(study), texts, runs)
+    stage: Study | None = first
+    done: list[Conducted] = []
+    written: list[ReportPaths] = []
     with StopSignals() as signals:
-        tracker = make_tracker(resolved.tracker, runs)
+        tracker = make_tracker(first.tracker, runs)
         try:
-            done = conduct(
-                resolved, runs, tracker, on_progress=on_progress, interrupted=signals.came
-            )
-            written = write_report(done.stored, reports)
-            tracker.artifacts(resolved.name, written.files)
+            while stage is not None:
+                done.append(
+                    conduct(
+                        stage,
+                        runs,
+                        tracker,
+                        start="" if done else start,
+                        on_progress=on_progress,
+                        interrupted=signals.came,
+                    )
+                )
+                written = [write_report(item.stored, reports) for item in done]
+                for paths in written:
+                    tracker.artifacts(paths.recommendation["study"], paths.files)
+                over = done[-1].finished and len(done) == 1
+                stage = read_second_stage(done[-1].stored, texts, runs) if over else None
         finally:
             message = tracker.close()
-    if not done.finished:
-        command = shlex.join(["selector", "run", str(study), *overrides])
+    if not done[-1].finished:
+        from_ = ["--from", start] if start else []
+        command = shlex.join(["selector", "run", str(study), *from_, *overrides])
         raise Interrupted(
             f"interrupted; everything finished is stored. `{command}` goes on", signals.number
         )

@@ -12,9 +12,12 @@ from selector.config.schema import Data, RunConfig
 from selector.config.single import Single, compose_single
 from selector.errors import ConfigError, RunFailed, StudyError
 from selector.launch.single import new_folder, run_one
+from selector.space.length import run_tokens
 from selector.study.answer import answer, first_run
-from selector.study.conduct import DATA_FOLDER
+from selector.study.conduct import DATA_FOLDER, training_tokens
+from selector.study.replays import with_table
 from selector.study.stored import StoredStudy
+from selector.study.trunks import Trunk, check_trunk_for, continued
 from selector.track.record import Record, StoredRun
 from selector.track.run import Outcome, Result, Run, Stage, Trial
 from selector.track.store import FolderStore
@@ -75,13 +78,15 @@ def rerun(
     before, now = first.run.config.data, config.data
     if before.fingerprint != now.fingerprint and _same_source(before, now):
         on_notice(data_changed(before.fingerprint, now))
+    _notice_other_table(first.run.config, config, on_notice)
+    tokens = _tokens(asked, config, runs)
     number = new_folder(stored.folder / "reruns").name
     run = Run(
         key=f"reruns/{number}",
         config=config,
         stage=Stage.RERUN,
         seed=asked.seed,
-        tokens=asked.tokens,
+        tokens=tokens,
         data_folder=runs / DATA_FOLDER,
     )
     tags = {"origin": first.run.key, "origin_fingerprint": trial.fingerprint}
@@ -105,11 +110,15 @@ def train(
     runs: Path,
     tracker: Tracker,
     *,
+    trunk_for: int = 0,
+    trunk: Trunk | None = None,
     on_report: Watch = lambda step, metrics: None,
     on_notice: Callable[[str], None] = lambda text: None,
     interrupted: Callable[[], int] = lambda: 0,
 ) -> Rerun:
     """One run of one configuration: of a recommended.yaml, or of `conf/`, under overrides.
+
+    With `trunk_for` it keeps its trunk for a run of that many tokens; with `trunk` it starts there.
 
     Raises:
         InputError: every mistake in the data.
@@ -120,14 +129,22 @@ def train(
     stored_data = known.fingerprint not in ("", config.data.fingerprint)
     if stored_data and known == replace(config.data, fingerprint=known.fingerprint):
         on_notice(data_changed(known.fingerprint, config.data))
+    _notice_other_table(single.config, config, on_notice)
+    tokens = _tokens(single, config, runs)
+    if trunk is not None:
+        config = continued(trunk, config, single.seed, tokens)
+    if trunk_for:
+        check_trunk_for(config, tokens, trunk_for)
     folder = new_folder(runs / "_single")
     run = Run(
         key=folder.name,
         config=config,
         stage=Stage.SINGLE,
         seed=single.seed,
-        tokens=single.tokens,
+        tokens=tokens,
         data_folder=runs / DATA_FOLDER,
+        trunk_for=trunk_for,
+        branch=trunk.folder if trunk else None,
     )
     tags = {f"origin.{key}": str(value) for key, value in single.origin.items()}
     result = run_one(
@@ -147,8 +164,10 @@ def prepared(config: RunConfig, runs: Path) -> RunConfig:
     """The configuration with its data read and named by its fingerprint.
 
     Raises:
-        InputError: every mistake in the data, or a function that cannot be imported.
+        InputError: every mistake in the data or table, or a function that cannot be imported.
     """
+    if config.objective.kind == "replay":
+        return with_table(config)
     from selector.launch.function import check
     from selector.train.data.prepare import prepare
 
@@ -157,6 +176,11 @@ def prepared(config: RunConfig, runs: Path) -> RunConfig:
         return config
     data = prepare(config.data, runs / DATA_FOLDER, context=config.batch.context)
     return replace(config, data=data)
+
+
+def _tokens(single: Single, config: RunConfig, runs: Path) -> int:
+    """The length of a single run, once its data is prepared."""
+    return run_tokens(single.length, config, training_tokens(config, runs / DATA_FOLDER))
 
 
 def refuse_failure(result: Result) -> None:
@@ -180,6 +204,18 @@ def data_changed(known: str, data: Data) -> str:
         " between Python versions; files may have changed). Numbers of different texts are not"
         " compared."
     )
+
+
+def _notice_other_table(
+    before: RunConfig, now: RunConfig, on_notice: Callable[[str], None]
+) -> None:
+    """Say that a replay's table is not what it was."""
+    known, found = before.objective.fingerprint, now.objective.fingerprint
+    if known not in ("", found):
+        on_notice(
+            f"The table {now.objective.table} differs: its content was {known}, now {found}."
+            " Numbers of different tables are not compared."
+        )
 
 
 def _trial(stored: StoredStudy, number: int | None) -> Trial:

@@ -25,7 +25,7 @@ def test_files_and_implementations_match_exactly():
     found = axes()
     assert set(found["optimizer"]) == set(OPTIMIZERS)
     assert set(found["schedule"]) == set(SCHEDULES)
-    assert set(found["objective"]) == {*OBJECTIVES, "function"}
+    assert set(found["objective"]) == {*OBJECTIVES, "function", "replay"}
     assert set(found["launcher"]) == set(LAUNCHERS)
     files = [conf_folder() / "model" / f"{name}.yaml" for name in found["model"]]
     families = {load_yaml(file)["family"] for file in files}
@@ -50,6 +50,8 @@ def test_every_option_composes(group, option):
         overrides.append("data.paths=[x.txt]")
     if (group, option) == ("objective", "function"):
         overrides.append("objective.function=a:b")
+    if (group, option) == ("objective", "replay"):
+        overrides += ["objective.table=x.csv", "objective.metric=loss"]
     study = compose_study(study_file("quickstart"), overrides)
     assert all(arm.choices[group] == option for arm in study.arms if group != "optimizer")
 

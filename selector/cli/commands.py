@@ -14,12 +14,12 @@ from selector.errors import ConfigError, InputError, StudyError
 def plan(asked: argparse.Namespace) -> int:
     """What would run: arms, spaces, runs, tokens, time; trains nothing."""
     import selector
-    from selector.cli import show
+    from selector.cli import plan as planned
 
     made = selector.plan(asked.study, asked.overrides, runs=asked.runs)
     if asked.json:
-        return _json(show.plan_mapping(made))
-    show.plan(made, asked.study, asked.overrides)
+        return _json(planned.plan_mapping(made))
+    planned.show_plan(made, asked.study, asked.overrides)
     return 0
 
 
@@ -34,26 +34,33 @@ def run(asked: argparse.Namespace) -> int:
             asked.overrides,
             runs=asked.runs,
             reports=asked.reports,
+            start=asked.start,
             on_progress=progress.study,
         )
+    last = written[-1].recommendation  # of the second stage, where one followed
     if asked.json:
-        _json(written.recommendation)
+        _json(last)
     else:
-        _print_report(written)
+        for stage in written:
+            _print_report(stage, together=stage is written[-1])
         if message:
             print(f"\n{message}")
-    return 0 if written.recommendation["recommended"] else 1
+    return 0 if last["recommended"] else 1
 
 
 def status(asked: argparse.Namespace) -> int:
     """Progress, best so far, failures by kind; of all stored studies without a name."""
     from selector.cli import show
+    from selector.study.followup import second_name
     from selector.study.status import Status
     from selector.study.status import status as read
     from selector.study.stored import open_study
 
     if asked.study is not None:
         names = [_stored_name(asked.study)]
+        second = second_name(names[0])
+        if not asked.json and (asked.runs / second / "study.yaml").is_file():
+            names.append(second)
     else:
         names = sorted(path.parent.name for path in asked.runs.glob("*/study.yaml"))
     found: list[Status] = []
@@ -121,6 +128,7 @@ def train(asked: argparse.Namespace) -> int:
     from selector.config.single import compose_single
     from selector.rerun import train as single
     from selector.signals import StopSignals
+    from selector.study.trunks import open_trunk
     from selector.track import make_tracker
 
     overrides = list(asked.overrides)
@@ -130,6 +138,13 @@ def train(asked: argparse.Namespace) -> int:
     stored = load_yaml(file) if file else {}
     if "defaults" in stored:
         raise ConfigError(f"{file}: is a study; `selector run {file}` runs it")
+    trunk = open_trunk(asked.trunk.absolute()) if asked.trunk else None
+    if trunk is not None and asked.trunk_for:
+        raise ConfigError("--trunk-for: a run that starts --from a trunk keeps none itself")
+    if trunk is not None and file is not None:
+        raise ConfigError(f"{file}: --from takes the configuration of the run in {asked.trunk}")
+    if trunk is not None:
+        stored = trunk.mapping
     composed = compose_single(stored, overrides, str(file or ""))
     tracker = make_tracker(composed.tracker, asked.runs)
     try:
@@ -138,6 +153,8 @@ def train(asked: argparse.Namespace) -> int:
                 composed,
                 asked.runs,
                 tracker,
+                trunk_for=int(asked.trunk_for),
+                trunk=trunk,
                 on_report=progress.run,
                 on_notice=progress.notice,
                 interrupted=lambda: signals.number,
@@ -186,8 +203,11 @@ def _stored_name(study: str) -> str:
     return str(load_yaml(Path(study)).get("name", Path(study).stem))
 
 
-def _print_report(written: Any) -> None:
+def _print_report(written: Any, *, together: bool = True) -> None:
     print(f"\n{written.sentence}\n")
+    both = written.recommendation["together"]
+    if together and both is not None:
+        print("\n".join([both["sentence"], *both["notes"], ""]))
     print(f"report:  {_short(written.page)}")
     rerun_command = written.recommendation.get("rerun")
     if rerun_command:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from selector import __version__
-from selector.cli import commands
+from selector.cli import commands, importing
 from selector.config.decode import unknown
 
 _OVERRIDES = """\
@@ -26,12 +26,14 @@ and how sure are we?
 
   selector plan   STUDY [override …]   what would run; trains nothing
   selector run    STUDY [override …]   run it, or go on with it; ends with the report
+                                       [--from NAME: start from an import or another study]
   selector status [STUDY]              progress, best so far, failures by kind
   selector report STUDY                write reports/STUDY from what is stored
   selector rerun  STUDY [--trial N] [override …]   train the recommended again and compare
   selector train  FILE|[override …]    one run of one configuration, no study
   selector ui     [--port 5000]        the MLflow UI on 127.0.0.1
   selector list   [AXIS]               studies, axes, techniques
+  selector import NAME SOURCE          earlier results (CSV, MLflow, Optuna) as a start for a search
 
 STUDY is a name in studies/ (`selector list`) or the path of a study file.
 Everywhere: --runs DIR, --reports DIR, --json (one object on standard output, nothing else).
@@ -78,6 +80,17 @@ def _study_and_overrides(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("overrides", nargs="*", metavar="override")
 
 
+def _run(parser: argparse.ArgumentParser) -> None:
+    _study_and_overrides(parser)
+    parser.add_argument(
+        "--from",
+        dest="start",
+        default="",
+        metavar="NAME",
+        help="an import or another study whose results a sampler that learns starts with",
+    )
+
+
 def _rerun(parser: argparse.ArgumentParser) -> None:
     _study_and_overrides(parser)
     parser.add_argument("--trial", type=int, metavar="N", help="this trial, not the recommended")
@@ -85,6 +98,14 @@ def _rerun(parser: argparse.ArgumentParser) -> None:
 
 def _train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("overrides", nargs="*", metavar="FILE|override")
+    parser.add_argument(
+        "--trunk-for", type=float, default=0, metavar="TOKENS",
+        help="warm up like a run of TOKENS, and keep the state from which one can start",
+    )  # fmt: skip
+    parser.add_argument(
+        "--from", type=Path, dest="trunk", metavar="FOLDER",
+        help="start from the state that the run in FOLDER kept, at another budget.tokens",
+    )  # fmt: skip
 
 
 def _optional(name: str, text: str) -> Callable[[argparse.ArgumentParser], None]:
@@ -103,11 +124,12 @@ _COMMANDS: dict[
     tuple[Callable[[argparse.Namespace], int], Callable[[argparse.ArgumentParser], None]],
 ] = {
     "plan": (commands.plan, _study_and_overrides),
-    "run": (commands.run, _study_and_overrides),
+    "run": (commands.run, _run),
     "status": (commands.status, _optional("study", "a stored study; default: all")),
     "report": (commands.report, _study),
     "rerun": (commands.rerun, _rerun),
     "train": (commands.train, _train),
     "ui": (commands.ui, _port),
+    "import": (importing.import_, importing.describe),
     "list": (commands.list_, _optional("axis", "such as optimizer; default: studies and axes")),
 }

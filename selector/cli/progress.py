@@ -30,7 +30,8 @@ class Progress:
         self._silent = silent
         self._live: Live | None = None
         self._started = time.monotonic()
-        self._done_at_start: int | None = None
+        self._study = ""
+        self._done_at_start = 0
         self._next = 0.0
 
     def __enter__(self) -> Self:
@@ -53,16 +54,17 @@ class Progress:
     def study(self, agenda: Agenda) -> None:
         """Show where the study stands."""
         now = time.monotonic()
-        finished = agenda.finished == agenda.total
-        if self._done_at_start is None:
-            self._done_at_start = agenda.finished
-        if self._silent or (now < self._next and not finished):
+        finished, total = agenda.searches.finished, agenda.searches.total
+        if self._study != agenda.study.name:  # the first stage, or a second one after it
+            self._study = agenda.study.name
+            self._started, self._done_at_start = now, finished
+        if self._silent or (now < self._next and finished < total):
             return
-        fresh = agenda.finished - self._done_at_start
-        left = agenda.total - agenda.finished
+        fresh = finished - self._done_at_start
+        left = total - finished
         eta = (now - self._started) / fresh * left if fresh else None
-        arms = agenda.progress()
-        head = f"{agenda.finished} of {agenda.total} runs, {agenda.in_flight} running"
+        arms = agenda.searches.progress()
+        head = f"{agenda.study.name}: {finished} of {total} runs, {agenda.in_flight} running"
         tail = f", about {duration(eta)} left" if eta is not None and left else ""
         if self._live is not None:
             self._next = now + 0.25

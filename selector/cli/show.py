@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,90 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from selector.study.plan import Plan
     from selector.study.status import Status
-
-
-def plan_mapping(made: Plan) -> dict[str, Any]:
-    """The plan for programs."""
-    return {
-        "study": made.study.name,
-        "question": made.study.question,
-        "arms": [
-            {
-                "name": arm.name,
-                "space": arm.space,
-                "explore_runs": arm.explore_runs,
-                "verdict_runs": arm.verdict_runs,
-                "parameters": arm.parameters,
-                "flops": arm.flops,
-            }
-            for arm in made.arms
-        ],
-        "trials": sum(arm.explore_runs for arm in made.arms),
-        "runs": made.runs,
-        "tokens": made.tokens,
-        "estimated_seconds": made.estimated_seconds,
-        "detectable": made.detectable,
-        "notes": list(made.study.notes),
-        "changes": list(made.changes),
-    }
-
-
-def plan(made: Plan, study: str, overrides: Sequence[str]) -> None:
-    """The plan for people."""
-    console = Console(highlight=False)
-    asked = made.study
-    budget = asked.budget
-    console.print(f"[bold]{escape(asked.name)}[/]  {escape(asked.question)}\n")
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for name in ("arm", "tuned", "explore", "verdict", "parameters", "FLOPs"):
-        table.add_column(name, justify="left" if name in ("arm", "tuned") else "right")
-    for arm in made.arms:
-        space = "\n".join(f"{key} {text}" for key, text in arm.space.items()) or "nothing"
-        table.add_row(
-            escape(arm.name),
-            escape(space),
-            str(arm.explore_runs),
-            str(arm.verdict_runs),
-            large(arm.parameters),
-            large(arm.flops),
-        )
-    console.print(table)
-    console.print(
-        f"{made.runs} runs of {large(budget.tokens)} tokens ({large(made.tokens)} in all):"
-        f" up to {_count(budget.trials, 'trial')} in each of"
-        f" {_count(asked.sub_searches, 'sub-search')} an arm (sampler {asked.sampler.name}), then"
-        f" {_count(asked.verdict_seeds, 'fresh seed')} for the best of each.",
-        soft_wrap=True,
-    )
-    unit = "sub-searches" if asked.sub_searches > 1 else "seeds"
-    if made.detectable is None:
-        console.print("It can decide nothing: the noise is not measured with one value an arm.")
-    else:
-        console.print(
-            f"It finds, in 80 % of studies, a difference of {made.detectable:.1f} standard"
-            f" deviations between {unit}.",
-            soft_wrap=True,
-        )
-    seconds = made.estimated_seconds
-    console.print(
-        f"Time: {duration(seconds)} from what was measured."
-        if seconds is not None
-        else "Time: not known before a run of it has been measured."
-    )
-    for note in asked.notes:
-        console.print(f"note: {escape(note)}", soft_wrap=True)
-    if made.changes:
-        console.print(
-            f"\n[bold]selector run will refuse this[/]: what is stored as {escape(asked.name)} asks"
-            f" another question (name={escape(asked.name)}_2 stores this one beside it):",
-            soft_wrap=True,
-        )
-        for change in made.changes:
-            console.print(f"  {escape(change)}", soft_wrap=True)
-    command = shlex.join(["selector", "run", study, *overrides])
-    console.print(f"\n{escape(command)}", soft_wrap=True)
 
 
 def status_mapping(found: Status) -> dict[str, Any]:
@@ -160,7 +76,8 @@ def catalogue(
     console.print(table)
 
 
-def _count(number: int, word: str) -> str:
+def counted(number: int, word: str) -> str:
+    """A number of things: 1 run, 2 runs."""
     plural = "es" if word.endswith("ch") else "s"
     return f"{number} {word}{'' if number == 1 else plural}"
 

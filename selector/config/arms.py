@@ -6,7 +6,14 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-from selector.config.command_line import OUTSIDE_ARMS, CommandLine, check_option
+from selector.config.command_line import (
+    LENGTHS,
+    OUTSIDE_ARMS,
+    CommandLine,
+    check_compared,
+    check_lengths,
+    check_option,
+)
 from selector.config.compose import Composer
 from selector.config.decode import Mistakes, unknown
 from selector.config.question import Question
@@ -20,6 +27,8 @@ def compared_arms(
     compare = {**question.compare, **given.compare}
     # What the command line gives a key replaces what the file compares.
     fixed = {*given.groups, *given.values, *given.ranges}
+    if {*fixed, *given.compare}.intersection(LENGTHS):  # one thing, in whatever words
+        fixed |= {*LENGTHS} - set(given.compare)
     compare = {key: values for key, values in compare.items() if key not in fixed}
     listed = [
         {key: value for key, value in arm.items() if key not in {*fixed, *given.compare}}
@@ -29,18 +38,21 @@ def compared_arms(
         ((key, value) for key, values in compare.items() for value in values),
         ((key, value) for arm in listed for key, value in arm.items()),
     ):
+        check_compared(key, mistakes)
         if key in GROUPS:
-            if key in OUTSIDE_ARMS:
-                mistakes.add(key, "belongs to the whole study and cannot be compared")
             check_option(key, value, composer, mistakes)
-        elif key.partition(".")[0] not in PARTS:
+        elif key.partition(".")[0] not in (*PARTS, *OUTSIDE_ARMS):
             mistakes.add(f"compare.{key}", unknown("group or key", key, PARTS))
     arms = [
         {**arm, **dict(zip(compare, values, strict=True))}
         for arm in listed
         for values in itertools.product(*compare.values())
     ]
+    for arm in arms:
+        check_lengths(arm, "compare", mistakes)
     unique = list({repr(arm): arm for arm in arms}.values())
+    if question.then:
+        _check_then(list(compare), len(unique), mistakes)
     if len(unique) > question.max_arms:
         text = (
             f"{len(unique)} arms, each with a search of its own; at most {question.max_arms}"
@@ -48,6 +60,23 @@ def compared_arms(
         )
         mistakes.add("compare", text)
     return unique
+
+
+def _check_then(compared: list[str], arms: int, mistakes: Mistakes) -> None:
+    """Note a mistake where accepted choices could not be put together after the verdict."""
+    if compared:
+        mistakes.add(
+            "then",
+            "together needs `arms:`, each with its changes to the first; where"
+            f" {' and '.join(compared)} {'are' if len(compared) > 1 else 'is'} compared, every"
+            " combination is an arm already or there is none; then=[] leaves the stage out",
+        )
+    elif arms < 3:
+        mistakes.add(
+            "then",
+            "together needs a baseline and at least two arms that change something in it, got"
+            f" {arms} in all; then=[] leaves the stage out",
+        )
 
 
 def arm_name(compared: Mapping[str, Any]) -> str:
@@ -60,6 +89,11 @@ def arm_name(compared: Mapping[str, Any]) -> str:
         else:
             leaf = key.rpartition(".")[2]
             label = key if leaves.count(leaf) > 1 else leaf
-            text = str(value).lower() if isinstance(value, bool) else str(value)
-            words.append(f"{label}={text}")
+            words.append(f"{label}={_text(value)}")
     return ", ".join(words) or "baseline"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float) and value >= 1e6 and float(f"{value:g}") == value:
+        return f"{value:g}".replace("e+", "e")
+    return str(value).lower() if isinstance(value, bool) else str(value)

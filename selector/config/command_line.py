@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,8 @@ from selector.config.schema import GROUPS
 
 #: Groups of the whole study: they cannot differ between arms.
 OUTSIDE_ARMS = ("sampler", "budget", "launcher", "tracker")
+#: But for the length of a run, in one of these words.
+LENGTHS = ("budget.tokens", "budget.epochs", "budget.flops")
 #: Keys that only a study file gives.
 FILE_ONLY = ("compare", "arms", "set")
 
@@ -49,6 +51,10 @@ def sort_overrides(
                 given.compare[item.key] = options
             else:
                 given.groups[item.key] = str(item.value)
+        elif item.key in LENGTHS and item.kind == "range":
+            mistakes.add(item.key, "a run's length is not tuned; commas compare lengths")
+        elif group in OUTSIDE_ARMS and item.kind == "range":
+            mistakes.add(item.key, "belongs to the whole study and is not tuned")
         elif group in GROUPS and rest:
             target = {
                 "value": given.values, "choices": given.compare, "range": given.ranges
@@ -61,9 +67,36 @@ def sort_overrides(
         else:
             mistakes.add(item.key, "is one value for the whole study; it is not compared or tuned")
     for key in given.compare:
-        if key.partition(".")[0] in OUTSIDE_ARMS:
-            mistakes.add(key, "belongs to the whole study and cannot be compared")
+        check_compared(key, mistakes)
+    check_lengths({**given.compare, **given.values}, "", mistakes)
     return given
+
+
+def check_compared(key: str, mistakes: Mistakes) -> None:
+    """Note a mistake where `key` cannot differ between arms."""
+    if key.partition(".")[0] in OUTSIDE_ARMS and key not in LENGTHS:
+        text = "belongs to the whole study and cannot be compared"
+        lengths = f"; of a budget, {', '.join(LENGTHS)} can" if key.startswith("budget") else ""
+        mistakes.add(key, text + lengths)
+
+
+def check_lengths(values: Mapping[str, Any], where: str, mistakes: Mistakes) -> None:
+    """Note a mistake where one place gives a run two lengths; 0 is none."""
+    given = [key for key in LENGTHS if values.get(key)]
+    if len(given) > 1:
+        words = " and ".join(f"{key}={values[key]}" for key in given)
+        mistakes.add(where, f"expected one length of a run, got {words}")
+
+
+def given_last(*places: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of several places, later ones first: a length takes the place of all before it."""
+    found: dict[str, Any] = {}
+    for values in places:
+        if any(values.get(key) for key in LENGTHS):
+            found = {key: value for key, value in found.items() if key not in LENGTHS}
+            found |= dict.fromkeys(LENGTHS[1:], 0)
+        found |= values
+    return found
 
 
 def check_option(group: str, option: Any, composer: Composer, mistakes: Mistakes) -> None:

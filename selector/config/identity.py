@@ -21,9 +21,11 @@ _LABELS = {
     "batch": {"name"},
     "regularization": {"name"},
     "compute": {"name", "device"},
-    "objective": {"metric", "direction", "evaluations"},
+    "objective": {"metric", "direction", "evaluations", "table"},
     "data": {"name", "paths"},
 }
+#: Settings of replays alone: they say nothing of other objectives.
+_REPLAY = ("fingerprint", "columns", "lookup", "scales", "horizon", "horizon_tokens", "noise")
 _LENGTH = 12  # hex digits: 48 bits, one collision expected in 16 million configurations
 
 
@@ -69,6 +71,11 @@ def config_content(config: RunConfig) -> dict[str, Any]:
     }
     for part in ("optimizer", "schedule"):
         content[part].pop("banked")
+    if config.objective.kind != "replay":
+        for key in _REPLAY:
+            content["objective"].pop(key)
+    else:  # nothing else decides what is looked up; which column is the metric does
+        content = {"objective": content["objective"] | {"metric": config.objective.metric}}
     if config.data.fingerprint:  # prepared: the fingerprint covers source, tokens and split
         content["data"] = {"fingerprint": config.data.fingerprint}
     return content
@@ -79,11 +86,15 @@ def config_fingerprint(config: RunConfig) -> str:
     return digest(config_content(config))
 
 
-def run_fingerprint(config: RunConfig, *, seed: int, stage: str, tokens: int) -> str:
-    """Name of a run: the configuration, its seed, why it is made, and its length in tokens."""
-    return digest(
-        {"config": config_content(config), "seed": seed, "stage": stage, "tokens": tokens}
-    )
+def run_fingerprint(
+    config: RunConfig, *, seed: int, stage: str, tokens: int, trunk_for: int = 0
+) -> str:
+    """Name of a run: the configuration, its seed, why it is made, and its length in tokens.
+
+    A run that warms up as long as one of `trunk_for` tokens is another run.
+    """
+    content = {"config": config_content(config), "seed": seed, "stage": stage, "tokens": tokens}
+    return digest(content | ({"trunk_for": trunk_for} if trunk_for else {}))
 
 
 def fuse_key(config: RunConfig) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from selector.config.decode import unknown
+from selector.config.schema import GROUPS
 from selector.errors import ConfigError
 
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -21,11 +22,12 @@ def studies_folder() -> Path:
 
 
 def study_names() -> dict[str, Path]:
-    """Name -> file of every study: those of the current folder's studies/ before the shipped."""
-    found: dict[str, Path] = {}
-    for folder in (studies_folder(), Path("studies")):
-        found |= {path.stem: path.resolve() for path in sorted(folder.glob("*.yaml"))}
-    return found
+    """Name -> file of every study: those of the current folder's studies/ before the shipped.
+
+    Raises:
+        ConfigError: two files of one folder's tree have the same name.
+    """
+    return _studies_below(studies_folder()) | _studies_below(Path("studies"))
 
 
 def study_file(study: str) -> Path:
@@ -47,6 +49,21 @@ def study_file(study: str) -> Path:
         hint = " (a file needs its path, such as ./my_study.yaml)"
         raise ConfigError(unknown("study", study, sorted(known)) + hint)
     return known[study]
+
+
+def _studies_below(folder: Path) -> dict[str, Path]:
+    """Studies of a folder and its sub-folders; options that lie beside them are none."""
+    found: dict[str, Path] = {}
+    mistakes = []
+    for path in sorted(folder.rglob("*.yaml")):
+        if path.parent != folder and path.parent.name in GROUPS:
+            continue
+        if path.stem in found:
+            mistakes.append(f"{path}: {found[path.stem]} has the same name; rename one of them")
+        found.setdefault(path.stem, path.resolve())
+    if mistakes:
+        raise ConfigError(mistakes)
+    return found
 
 
 def _shipped(name: str) -> Path:

@@ -23,13 +23,15 @@ def decode_parts(
 ) -> RunConfig | None:
     """The typed configuration; settings of techniques must be of their defaults' kinds.
 
-    Relative paths of data are below `folder`, or the current one.
+    Relative paths of data and tables are below `folder`, or the current one.
     """
     parts = {
         part: {key: value for key, value in mapping[part].items() if key != "space"}
         for part in PARTS
     }
     parts["data"]["paths"] = _absolute(parts["data"].get("paths", []), folder or Path.cwd())
+    if isinstance(table := parts["objective"].get("table"), str) and table:
+        parts["objective"]["table"] = _absolute(table, folder or Path.cwd())
     for part in ("optimizer", "schedule"):
         for key, value in parts[part].items():
             default = reference[part].get(key)
@@ -51,13 +53,6 @@ def check_keys(values: Iterable[str], raw: Mapping[str, Any], mistakes: Mistakes
             mistakes.add(key, f"is a label of the option; choose another with {group}=OPTION")
         elif not has_key(raw, key):
             mistakes.add(key, no_such_key(key, raw))
-
-
-def check_length(config: RunConfig, tokens: int, mistakes: Mistakes) -> None:
-    """Note a mistake where a run of `tokens` has not one whole step."""
-    step = config.batch.tokens_per_step
-    if config.built_in and tokens < step:
-        mistakes.add("budget.tokens", f"expected at least one step ({step} tokens), got {tokens}")
 
 
 def no_such_key(key: str, raw: Mapping[str, Any]) -> str:

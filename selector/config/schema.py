@@ -111,15 +111,54 @@ class Objective:
     function: str = ""
     """`package.module:function` for `kind: function`; importing it runs the user's code."""
     parameters: Mapping[str, Value] = field(default_factory=dict)
-    """The user's function's own settings."""
+    """The user's function's own settings, or a replay's: what selects rows of its table."""
+    table: str = ""
+    """For `kind: replay`: a CSV file of results, .gz too; one row is one run."""
+    fingerprint: str = ""
+    """Hash of the table's content; written when the table is checked."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Parameter or metric -> its column, where that has another name."""
+    lookup: Literal["nearest", "interpolate"] = "nearest"
+    """The nearest row, or a smooth model through the rows that agree in all but scaled numbers."""
+    scales: Mapping[str, Literal["log", "linear", "exact"]] = field(default_factory=dict)
+    """How a parameter that is a number finds its rows; what is tuned gets its range's scale, what
+    is not tuned is matched exactly."""
+    horizon: str = ""
+    """Column that holds the length of a row's run; a run takes the rows nearest to its own."""
+    horizon_tokens: float = 1.0
+    """Training tokens in one unit of the horizon's column."""
+    noise: float | Literal["rows"] = "rows"
+    """Standard deviation between seeds; rows: that of repeated rows."""
 
     def __post_init__(self) -> None:
-        """Freeze the parameters and refuse numbers outside their limits."""
-        object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
+        """Freeze the mappings and refuse numbers outside their limits."""
+        for name in ("parameters", "columns", "scales"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
         limits.refuse({**vars(self), "parameters": None})
         limits.refuse_not_finite(self.parameters)
         if self.kind == "function" and ":" not in self.function:
             raise ValueError(f"function: expected 'package.module:function', got {self.function!r}")
+        if self.kind == "replay":
+            self._refuse_replay()
+
+    def _refuse_replay(self) -> None:
+        known = {*self.parameters, self.metric}
+        mistakes = [
+            *(["table: expected the path of a CSV file, got ''"] if not self.table else []),
+            *(
+                f"scales.{name}: expected log, linear or exact, got {scale!r}"
+                for name, scale in self.scales.items()
+                if scale not in ("log", "linear", "exact")
+            ),
+            *(
+                f"{group}.{name}: is no parameter; there are {', '.join(sorted(known)) or 'none'}"
+                for group in ("columns", "scales")
+                for name in getattr(self, group)
+                if name not in known
+            ),
+        ]
+        if mistakes:
+            raise ValueError("\n".join(mistakes))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,17 +312,23 @@ class Budget:
     rungs: Literal["never", "auto", "always"] = "never"
     """Whether trials are first trained for a third of their length, and only the best of them
     for all of it; auto: where that is known not to mislead."""
+    branch: bool = False
+    """Whether a trial that goes on after its rung starts from the rung's state just before its
+    decay instead of from the beginning; needs rungs and a schedule that stays at its peak. The
+    rung then warms up for as many steps as the whole run does."""
     tokens: int
-    """Training tokens of every run, of the first arm's where `fair` says otherwise."""
+    """Training tokens of every run; of the first arm's, where `fair` gives the others as many
+    FLOPs or seconds."""
     epochs: float = 0.0
-    """Instead of `tokens`: passes over the training part; 0: `tokens` counts."""
+    """Instead of `tokens`: passes over the training part of the first arm's text; 0: `tokens`
+    counts."""
     flops: float = 0.0
-    """Instead of `tokens`: floating-point operations of every run, by formula; 0: `tokens`."""
+    """Instead of `tokens`: floating-point operations of a run of the first arm, by formula; 0:
+    `tokens` counts."""
     hours: float = 0.0
-    """Wall-clock time after which no more runs are started, in this and all earlier commands
-    together; 0: no limit."""
+    """Wall-clock time of one command after which no more runs are started; 0: no limit."""
     device_hours: float = 0.0
-    """Time of all runs together after which no more are started; 0: no limit."""
+    """Time of all runs of a study together after which no more are started; 0: no limit."""
 
     def __post_init__(self) -> None:
         """Refuse counts below one, and two lengths at once."""
@@ -292,6 +337,13 @@ class Budget:
             raise ValueError(
                 f"epochs, flops: expected one of them, got {self.epochs} and {self.flops}"
             )
+
+    @property
+    def length(self) -> tuple[str, float]:
+        """The length of a run in the words in which it counts: (tokens, epochs or flops; value)."""
+        if self.epochs:
+            return "epochs", self.epochs
+        return ("flops", self.flops) if self.flops else ("tokens", self.tokens)
 
     @property
     def looks(self) -> tuple[int, ...]:
@@ -307,6 +359,8 @@ class Launch:
     """inline: this process, one run at a time. local: warm worker processes."""
     workers: int | Literal["auto"] = "auto"
     """Worker processes; auto: one for each GPU, or one for each CPU core."""
+    pause_above_celsius: float = 0.0
+    """Runs wait while their NVIDIA GPU is hotter than this; 0: they never wait."""
 
     def __post_init__(self) -> None:
         """Refuse fewer than one worker."""

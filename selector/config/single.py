@@ -6,15 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from selector.config.command_line import CommandLine, sort_overrides
+from selector.config.command_line import LENGTHS, CommandLine, given_last, sort_overrides
 from selector.config.compose import Composer, parse_overrides
 from selector.config.decode import Mistakes, dataclass_from, unknown
 from selector.config.locations import conf_folder
-from selector.config.parts import check_keys, check_length, decode_parts
+from selector.config.parts import check_keys, decode_parts
 from selector.config.schema import GROUPS, PARTS, Budget, Launch, RunConfig, Track
-
-#: Of a budget, what one run has too.
-_LENGTH = ("budget.tokens",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +19,8 @@ class Single:
     """One run to make, and where."""
 
     config: RunConfig
-    tokens: int
+    length: tuple[str, float]
+    """As asked: (tokens, epochs or flops; how many)."""
     seed: int
     origin: Mapping[str, Any]
     """The study and the trial whose recommendation it starts from; empty: none."""
@@ -56,25 +54,23 @@ def compose_single(stored: Mapping[str, Any], overrides: Sequence[str], where: s
         for part in (*PARTS, "budget")
         if part in stored and part not in given.groups
     }
+    kept["budget"] = {**base.raw()["budget"], **kept.get("budget", {})}
     shape = {**base.raw(), **kept}
     check_keys(given.values, shape, mistakes)
     mistakes.raise_if_any()
-    mapping = base.resolved({**kept, "name": "single", **given.values})
+    mapping = base.resolved({**kept, "name": "single", **given_last(given.values)})
     config = decode_parts(mapping, shape, mistakes)
-    budget = {**base.raw()["budget"], **mapping["budget"]}
-    length = dataclass_from(Budget, budget, "budget", mistakes)
+    budget = dataclass_from(Budget, mapping["budget"], "budget", mistakes)
     launcher = dataclass_from(Launch, mapping["launcher"], "launcher", mistakes)
     tracker = dataclass_from(Track, mapping["tracker"], "tracker", mistakes)
-    if config and length:
-        check_length(config, length.tokens, mistakes)
     mistakes.raise_if_any()
     assert config is not None
-    assert length is not None
+    assert budget is not None
     assert launcher is not None
     assert tracker is not None
     return Single(
         config=config,
-        tokens=length.tokens,
+        length=budget.length,
         seed=seed,
         origin=origin,
         launcher=launcher,
@@ -92,7 +88,7 @@ def _refuse_what_has_no_meaning(
         if key != "seed":
             mistakes.add("", unknown("key", key, ["seed", *(f"{group}.KEY" for group in GROUPS)]))
     for key in (*given.groups, *given.values):
-        study_only = key.startswith("budget.") and key not in _LENGTH
+        study_only = key.startswith("budget.") and key not in LENGTHS
         if key.partition(".")[0] == "sampler" or study_only:
             mistakes.add(key, "has no effect on one run")
     for key in ("budget", "origin"):

@@ -7,12 +7,18 @@ command line. Every mistake found on the way is collected, and all are raised to
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from selector.config.arms import arm_name, compared_arms
-from selector.config.command_line import OUTSIDE_ARMS, CommandLine, sort_overrides
+from selector.config.command_line import (
+    OUTSIDE_ARMS,
+    CommandLine,
+    check_lengths,
+    given_last,
+    sort_overrides,
+)
 from selector.config.compose import Composer, load_yaml, parse_overrides
 from selector.config.decode import Mistakes, dataclass_from, kind_mistake, technique, unknown
 from selector.config.dotted import has_key, value_at
@@ -41,6 +47,8 @@ class ComposedArm:
     choices: Mapping[str, str]
     compared: Mapping[str, Value]
     config: RunConfig
+    length: tuple[str, float]
+    """Of a run, as asked: (tokens, epochs or flops; how many)."""
     spaces: Mapping[str, Any]
     """Dotted key -> range, from its options' `space:`, most important first."""
 
@@ -55,6 +63,8 @@ class ComposedStudy:
     """Ranges of the command line: dotted key -> {low, high, …}."""
     fixed: frozenset[str]
     """Dotted keys that the command line fixes: they are not tuned."""
+    settings: Mapping[str, Value]
+    """Dotted key -> value, as `set:` and the command line give it to every arm that has the key."""
     sampler: Technique
     budget: Budget
     launcher: Launch
@@ -63,9 +73,14 @@ class ComposedStudy:
 
 
 def compose_study(
-    file: Path, overrides: Sequence[str], folder: Path | None = None
+    file: Path,
+    overrides: Sequence[str],
+    folder: Path | None = None,
+    listed: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> ComposedStudy:
     """The study in `file` under the overrides of the command line, asked in `folder`.
+
+    Its arms are what the file compares, or those of `listed`: name -> as under `arms:`.
 
     Raises:
         ConfigError: one line for each mistake.
@@ -84,7 +99,9 @@ def compose_study(
     mistakes.raise_if_any()
     base = composer.compose(given.groups).raw()
     question = _question(base, given, mistakes)
-    chosen = compared_arms(question, given, composer, mistakes) if question else []
+    chosen: Sequence[Mapping[str, Any]] = list((listed or {}).values())
+    if question and listed is None:
+        chosen = compared_arms(question, given, composer, mistakes)
     mistakes.raise_if_any()
     assert question is not None
     arms, notes, mappings = [], [], []
@@ -96,16 +113,21 @@ def compose_study(
             arms.append(_typed_arm(composer, mapping, compared, given, folder, mistakes))
     if not mappings:
         mistakes.raise_if_any()
-    _check_names([arm.name for arm in arms if arm], mistakes)
+    if listed is None:
+        _check_names([arm.name for arm in arms if arm], mistakes)
     question = _question(mappings[0], CommandLine(), mistakes)
     parts = _outside_arms(mappings[0], base, mistakes)
     mistakes.raise_if_any()
     assert question is not None
+    named = tuple(arm for arm in arms if arm)
+    if listed is not None:
+        named = tuple(replace(arm, name=name) for arm, name in zip(named, listed, strict=True))
     return ComposedStudy(
         question=question,
-        arms=tuple(arm for arm in arms if arm),
+        arms=named,
         ranges=given.ranges,
         fixed=frozenset(given.values),
+        settings=_settings(question.set, mappings, given),
         notes=tuple(dict.fromkeys(notes)),
         **parts,
     )
@@ -167,13 +189,15 @@ def _arm_mapping(
             notes.append(f"set: {key}={value} is dropped for {option}, which has no such key")
         else:
             mistakes.add(f"set.{key}", no_such_key(key, raw))
+    check_lengths(kept, "set", mistakes)
     check_keys(kept, raw, mistakes)
     check_keys(own, raw, mistakes)
     check_keys(given.values, raw, mistakes)
     if len(mistakes.lines) > before:
         return None, notes
     try:
-        return composition.resolved({**kept, **own, **given.values, **given.root}), notes
+        values = given_last(kept, own, given.values)
+        return composition.resolved({**values, **given.root}), notes
     except ConfigError as error:
         mistakes.lines += error.mistakes
         return None, notes
@@ -189,9 +213,10 @@ def _typed_arm(
 ) -> ComposedArm | None:
     composition = composer.compose(_chosen(compared, given))
     config = decode_parts(mapping, composition.raw(), mistakes, folder)
-    if config is None:
+    budget = dataclass_from(Budget, mapping["budget"], "budget", mistakes)
+    if config is None or budget is None:
         return None
-    own = plain(config)
+    own = plain(config) | {"budget": plain(budget)}
     typed = {  # 0 and 0.0 are one value of a number: the configuration's own form names the arm
         key: value if key in GROUPS or isinstance(value, tuple) else value_at(own, key)
         for key, value in compared.items()
@@ -201,12 +226,26 @@ def _typed_arm(
         choices={k: v for k, v in composition.choices.items() if k in GROUPS},
         compared={k: tuple(v) if isinstance(v, list) else v for k, v in typed.items()},
         config=config,
+        length=budget.length,
         spaces={
             f"{group}.{key}": value
             for group in PARTS
             for key, value in (mapping[group].get("space") or {}).items()
         },
     )
+
+
+def _settings(
+    settings: Mapping[str, Any], mappings: Sequence[Mapping[str, Any]], given: CommandLine
+) -> dict[str, Value]:
+    """The values given that hold in some arm, in the form that they have there."""
+    found = {}
+    for key in {**settings, **given.values}:
+        values = [value_at(mapping, key) for mapping in mappings]
+        present = [value for value in values if value is not None]
+        if present and len({repr(value) for value in present}) == 1:
+            found[key] = tuple(present[0]) if isinstance(present[0], list) else present[0]
+    return found
 
 
 def _chosen(compared: Mapping[str, Any], given: CommandLine) -> dict[str, str]:

@@ -17,7 +17,7 @@ def _inline(launch: Launch) -> Launcher:
 def _local(launch: Launch) -> Launcher:
     from selector.launch.local import LocalLauncher
 
-    return LocalLauncher(launch.workers)
+    return LocalLauncher(launch.workers, pause_above_celsius=launch.pause_above_celsius)
 
 
 #: The options of `conf/launcher/`; imported when chosen.

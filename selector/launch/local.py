@@ -6,12 +6,14 @@ import selectors
 import signal
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Literal
 
 from selector.errors import LaunchError
 from selector.launch.base import Event, Finished, Launcher, Reported, Started
 from selector.launch.messages import Channel, plain_run, read_ended
 from selector.launch.server import ForkServer, last_lines
+from selector.launch.telemetry import Gauges, Telemetry, connect
 from selector.track.run import Ended, Outcome, Run
 
 # A run is tried three times: with one that kills its worker on each of them, others still run.
@@ -27,10 +29,20 @@ class LocalLauncher(Launcher):
 
     Args:
         workers: How many; auto: one for each accelerator, or one for each CPU core.
+        pause_above_celsius: Runs wait while their GPU is hotter; 0: they never wait.
+        gauges: What reads the GPUs' temperatures; None: NVML, where it is there.
     """
 
-    def __init__(self, workers: int | Literal["auto"] = "auto") -> None:
+    def __init__(
+        self,
+        workers: int | Literal["auto"] = "auto",
+        *,
+        pause_above_celsius: float = 0.0,
+        gauges: Gauges | None = None,
+    ) -> None:
         self._asked = workers
+        self._pause_above, self._gauges = pause_above_celsius, gauges
+        self._telemetry = Telemetry(None)
         self._selector = selectors.DefaultSelector()
         self._workers: dict[int, _Worker] = {}
         self._forked = 0
@@ -59,8 +71,8 @@ class LocalLauncher(Launcher):
         self._give_up_if_hopeless()
         idle = (worker for worker in self._workers.values() if worker.usable)
         worker = next(idle, None) or self._fork()
-        worker.run = run
-        worker.send({"run": plain_run(run)})
+        worker.run, worker.waits = run, True
+        self._watch()
 
     def poll(self, seconds: float) -> list[Event]:
         """Events since the last call; an exception from a signal leaves them for the next call.
@@ -72,15 +84,22 @@ class LocalLauncher(Launcher):
         if not self._events:
             self._give_up_if_hopeless()
         self._listen(0.0)
+        self._watch()
         while not self._events and (left := deadline - time.monotonic()) > 0:
             self._listen(left)
+        self._watch()
         events, self._events = self._events, []
         return events
 
     def stop(self, key: str) -> None:
         """Tell the run's worker that the run should end."""
         for worker in self._workers.values():
-            if worker.run is not None and worker.run.key == key:
+            if worker.run is None or worker.run.key != key:
+                continue
+            if worker.waits:
+                worker.run, worker.waits = None, False
+                self._events.append(Finished(key=key, ended=Ended(outcome=Outcome.STOPPED)))
+            else:
                 worker.send({"stop": key})
 
     def close(self) -> None:
@@ -103,7 +122,33 @@ class LocalLauncher(Launcher):
             self._server.wait()
             self._selector.register(self._server.channel, selectors.EVENT_READ, None)
             self._ready = True
+            self._telemetry = self._open_telemetry(self._server.devices)
         return self._server
+
+    def _open_telemetry(self, devices: list[str]) -> Telemetry:
+        """Gauges where there is an NVIDIA GPU; a pause that could never come is refused."""
+        found: Gauges | str = "there is no NVIDIA GPU"
+        if any(device.startswith("cuda") for device in devices) or self._gauges:
+            found = self._gauges or connect()
+        if isinstance(found, str):
+            if self._pause_above:
+                raise LaunchError(
+                    f"launcher.pause_above_celsius: expected 0 here, got {self._pause_above:g}:"
+                    f" {found}"
+                )
+            return Telemetry(None)
+        return Telemetry(found, self._pause_above)
+
+    def _watch(self) -> None:
+        """Look at the devices, and send the runs that wait to those that are cool enough."""
+        workers, server = self._workers.values(), self._start()
+        running = {w.run.key: w.device for w in workers if w.run is not None and not w.waits}
+        self._telemetry.look(server.devices, running)
+        for worker in workers:
+            cool = not self._telemetry.too_hot(worker.device)
+            if worker.run is not None and worker.waits and cool:
+                worker.waits = False
+                worker.send({"run": plain_run(worker.run)})
 
     def _places(self) -> int:
         server = self._start()
@@ -146,8 +191,9 @@ class LocalLauncher(Launcher):
         else:
             worker.run = None
             self._deaths = 0
-            ended = read_ended(message["ended"])
-            self._events.append(Finished(key=message["finished"], ended=ended))
+            key, ended = message["finished"], read_ended(message["ended"])
+            ended = replace(ended, facts={**ended.facts, **self._telemetry.facts(key)})
+            self._events.append(Finished(key=key, ended=ended))
 
     def _hear_server(self) -> None:
         server = self._start()
@@ -178,7 +224,8 @@ class LocalLauncher(Launcher):
         self._last_words = f"{text}\n{self._log_of(worker)}".rstrip()
         if worker.run is not None:
             error = f"{self._last_words}\n(the last lines of its log, where it has one)"
-            ended = Ended(outcome=Outcome.LOST, error=error, facts={"device": worker.device})
+            facts = {"device": worker.device, **self._telemetry.facts(worker.run.key)}
+            ended = Ended(outcome=Outcome.LOST, error=error, facts=facts)
             self._events.append(Finished(key=worker.run.key, ended=ended))
 
     def _log_of(self, worker: _Worker) -> str:
@@ -203,6 +250,8 @@ class _Worker:
         self.device = device
         self.channel = channel
         self.run: Run | None = None
+        self.waits = False
+        """Whether its run has not been sent to it yet: the device is too hot."""
         self.process = 0
 
     @property

@@ -25,6 +25,7 @@ from selector.track.run import Ended, Outcome, Run
 
 _CHUNK = 1 << 16
 _MOST_DESCRIPTORS = 64
+_FOLDERS = ("folder", "data_folder", "branch")
 
 
 class Channel:
@@ -90,22 +91,21 @@ class Channel:
 
 def plain_run(run: Run) -> dict[str, Any]:
     """A run as a message; folders are made absolute, since a user's function may change its own."""
+    folders = {name: getattr(run, name) for name in _FOLDERS}
     return {
         "key": run.key,
         "config": plain(run.config),
         "stage": str(run.stage),
         "seed": run.seed,
         "tokens": run.tokens,
-        "folder": str(run.folder.absolute()) if run.folder else None,
-        "data_folder": str(run.data_folder.absolute()) if run.data_folder else None,
+        "trunk_for": run.trunk_for,
+        **{name: str(path.absolute()) if path else None for name, path in folders.items()},
     }
 
 
 def read_run(message: Mapping[str, Any]) -> Run:
     """The run of a message."""
-    folders = {
-        name: Path(message[name]) if message[name] else None for name in ("folder", "data_folder")
-    }
+    folders = {name: Path(message[name]) if message[name] else None for name in _FOLDERS}
     return Run(**{**message, **folders, "config": run_config(message["config"])})
 
 

@@ -1,10 +1,13 @@
-"""The runner that trains nothing: it plays back rows, for simulators and tests."""
+"""Runners that train nothing: one looks runs up in a table, one plays back given rows."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from selector.errors import DataError
+from selector.launch.lookup import lookup_for
 from selector.launch.runner import Runner
 from selector.track.run import Ended, Outcome, Reporter, Run
 
@@ -12,8 +15,17 @@ from selector.track.run import Ended, Outcome, Reporter, Run
 Rows = Sequence[tuple[int, Mapping[str, float]]]
 
 
+class TableRunner(Runner):
+    """Reports, for a run of `objective=replay`, the value that its table has for it."""
+
+    def run(self, runs: Sequence[Run], reporter: Reporter, device: str) -> None:
+        """Look the runs up, one after another."""
+        for run in runs:
+            reporter.end(run.key, _looked_up(run, reporter, device))
+
+
 class ReplayRunner(Runner):
-    """Reports given rows as if a run had produced them.
+    """Reports given rows as if a run had produced them: for simulators and tests.
 
     Args:
         rows: By run key or run fingerprint, or a function of the run. A run that a mapping does
@@ -54,3 +66,31 @@ class ReplayRunner(Runner):
         if callable(self._rows):
             return self._rows(run)
         return self._rows.get(run.key, self._rows.get(run.fingerprint))
+
+
+def _looked_up(run: Run, reporter: Reporter, device: str) -> Ended:
+    """Report the table's value at the run's last step: its length in the table, else 1.
+
+    It takes no seconds: how long a look-up takes would be mistaken for what a training costs.
+
+    Raises:
+        DataError: the table has changed since the study began, or has no such row.
+    """
+    objective = run.config.objective
+    lookup = lookup_for(objective)
+    if objective.fingerprint not in ("", lookup.table.fingerprint):
+        raise DataError(
+            f"{objective.table}: has changed since the study began (its content was"
+            f" {objective.fingerprint}, now {lookup.table.fingerprint})"
+        )
+    found = lookup.at(objective.parameters, run.tokens, run.seed)
+    step = max(1, round(found.horizon or 1))
+    if reporter.should_stop(run.key):
+        return Ended(outcome=Outcome.STOPPED, facts={"device": device})
+    reporter.report(run.key, step, {objective.metric: found.value})
+    return Ended(
+        outcome=Outcome.COMPLETE if math.isfinite(found.value) else Outcome.DIVERGED,
+        steps=step,
+        error="" if math.isfinite(found.value) else f"{objective.metric} is {found.value} there",
+        facts={"device": device},
+    )

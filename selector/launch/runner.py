@@ -32,12 +32,12 @@ def _function() -> Runner:
 
 
 def _replay() -> Runner:
-    from selector.launch.replay import ReplayRunner
+    from selector.launch.replay import TableRunner
 
-    return ReplayRunner()
+    return TableRunner()
 
 
-#: By `objective.kind` of a run's configuration; imported when needed. `replay` trains nothing.
+#: By `objective.kind` of a run's configuration; imported when needed.
 RUNNERS: dict[str, Callable[[], Runner]] = {
     "causal_lm": _bank,
     "function": _function,

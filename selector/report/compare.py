@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from selector.space.cost import flops_per_token
-from selector.study.agenda import Agenda
 from selector.study.answer import Answer, Finalist
 from selector.study.stored import StoredStudy
 from selector.track.record import StoredRun
@@ -58,15 +57,12 @@ def arm_rows(stored: StoredStudy, answer: Answer) -> list[ArmRow]:
     return [_row(stored, answer, name, runs) for name, runs in by_arm.items()]
 
 
-def progress(stored: StoredStudy) -> tuple[int, int]:
-    """Runs that are over, and runs that the budget asks for as far as can be known now."""
-    agenda = Agenda(stored.study, stored.record, again=())
-    return agenda.finished, agenda.total
-
-
 def tokens_spent(item: StoredRun) -> int:
-    """Training tokens that a run used; 0 where a function failed: its steps have no known size."""
-    if item.result is None:
+    """Training tokens that a run used; 0 where a function failed: its steps have no known size.
+
+    A replay trains nothing.
+    """
+    if item.result is None or item.run.config.objective.kind == "replay":
         return 0
     if item.result.outcome is Outcome.COMPLETE:
         return item.run.tokens
@@ -94,10 +90,10 @@ def _row(stored: StoredStudy, answer: Answer, name: str, runs: Sequence[StoredRu
     ]
     finalists = [item for item in answer.finalists if item.arm == name and item.confirmed]
     best = min if study.minimize else max
-    arm = study.arm(name)
+    searches = answer.searches.arms[name]
     return ArmRow(
         name=name,
-        planned=study.trials_in(arm) * study.sub_searches,
+        planned=searches.trials * answer.units,
         trials=len(explore),
         completed=len(values),
         failures=_failures(over),

@@ -50,6 +50,12 @@ def interval(low: float | None, high: float | None, places: int) -> str:
     return f" ({number(low, places)} to {number(high, places)})"
 
 
+def estimate(value: float, low: float | None, high: float | None, places: int | None = None) -> str:
+    """A value with its interval: `0.042 (0.030 to 0.054)`; `places` as its own digits ask."""
+    own = decimals_for([(value, low, high)]) if places is None else places
+    return number(value, own) + interval(low, high, own)
+
+
 def setting(value: Any) -> str:
     """A tuned value with three significant digits: 0.0031, 6e-05, 8, gelu."""
     if isinstance(value, bool):

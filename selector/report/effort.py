@@ -41,8 +41,9 @@ def effort(study: Study, results: pandas.DataFrame) -> tuple[Effort, ...]:
     explore = explore[explore["outcome"] != Outcome.LOST.value]
     found = []
     for arm in study.arms:
-        values = explore.loc[explore["arm"] == arm.name, "value"]
-        most = len(values) // study.sub_searches
+        rows = explore[explore["arm"] == arm.name]
+        values = rows["value"]
+        most = len(values) // max(1, rows["sub_search"].nunique())
         if most < _FEWEST_TRIALS or values.isna().all():
             continue
         worst = values.max() if study.minimize else values.min()

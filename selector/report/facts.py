@@ -61,19 +61,20 @@ def how_it_was_run(provenance: Mapping[str, Any]) -> list[FactLine]:
     values = ", ".join(f"{key} {setting(value)}" for key, value in own.items())
     model, parameters = provenance["model"], provenance["parameters"]
     data, fingerprint = provenance["data"], provenance["data_fingerprint"]
-    runs = provenance["runs"]
+    runs, lengths = provenance["runs"], provenance["tokens_per_run"]
+    seconds, tokens = provenance["seconds"], provenance["tokens"]  # 0 where nothing was trained
     lines = {
         "Metric": f"{provenance['metric']} ({provenance['direction']})",
         "Objective": provenance["objective"],
         "Model": model and f"{model}, {size(parameters)} parameters",
         "Data": data and f"{data}, fingerprint {fingerprint or 'not recorded'}",
-        "Length of a run": f"{size(provenance['tokens_per_run'])} tokens",
+        "Length of a run": lengths and _lengths(lengths, provenance["fair"]),
         "Sampler": f"{sampler['name']}" + (f" ({values})" if values else ""),
         "Budget": f"{budget['name']}: {budget['trials']} trials × {provenance['sub_searches']}"
         f" sub-searches an arm, {provenance['verdict_seeds']} verdict seeds each",
         "Runs": f"{runs['over']} of {runs['planned']} over",
-        "Training time": f"{duration(provenance['seconds'])}, all runs together",
-        "Training tokens": f"{size(provenance['tokens'])}, all runs together",
+        "Training time": seconds and f"{duration(seconds)}, all runs together",
+        "Training tokens": tokens and f"{size(tokens)}, all runs together",
         "Started": provenance.get("started"),
         "Ended": provenance.get("ended"),
         **{name: ", ".join(map(str, found)) for name, found in provenance["facts"].items()},
@@ -82,6 +83,14 @@ def how_it_was_run(provenance: Mapping[str, Any]) -> list[FactLine]:
         "Report written by": f"selector {provenance['selector']}",
     }
     return [FactLine(name=_title(name), value=value) for name, value in lines.items() if value]
+
+
+def _lengths(tokens: Mapping[str, int], fair: str) -> str:
+    """The tokens of a run, arm by arm where they differ."""
+    if len(set(tokens.values())) == 1:
+        return f"{size(next(iter(tokens.values())))} tokens"
+    each = "; ".join(f"{arm}: {size(count)}" for arm, count in tokens.items())
+    return f"{each} tokens" + ("" if fair == "tokens" else f" (equal {fair})")
 
 
 def _title(name: str) -> str:

@@ -15,6 +15,8 @@ from selector.report.digits import setting
 from selector.report.effort import Effort
 from selector.report.landscape import Panel, Point
 from selector.report.learning import Learning
+from selector.report.pareto import Pareto
+from selector.study.contrast import Contrast
 
 Figure = dict[str, Any]
 
@@ -27,6 +29,7 @@ _DASHES = ("solid", "dash", "dot", "dashdot")
 _SYMBOLS = ("circle", "square", "diamond", "pentagon")
 # One trial's median, with room above it, begins the view of what tuning buys.
 _TYPICAL_SPANS = 1.5
+_MOST_TRIALS = 1000  # dots in one figure; all are in trials.csv
 _BEST_MARGIN, _WORST_MARGIN, _FAILED_PLACE = 0.06, 0.16, 0.1
 
 
@@ -118,6 +121,87 @@ def panel_figure(panel: Panel, metric: str, arms: Sequence[str]) -> Figure:
     return {"data": [trace for trace in data if trace["x"]], "layout": layout}
 
 
+def pareto_figure(numbers: Pareto, metric: str, arms: Sequence[str]) -> Figure:
+    """Trials of the search as dots with their front, and each arm's mean on fresh seeds."""
+    data = []
+    explore = [item for item in numbers.trials if item.stage == "explore"]
+    every = -(-len(explore) // _MOST_TRIALS) if explore else 1
+    drawn = [item for place, item in enumerate(explore) if item.front or place % every == 0]
+    for place, arm in enumerate(arms):
+        own = [item for item in drawn if item.arm == arm]
+        colours = {"color": colour(place), "symbol": _symbol(place)}
+        data.append(
+            {
+                "x": _short([item.cost for item in own]),
+                "y": _short([item.value for item in own]),
+                "text": [f"trial {item.trial}, one run" for item in own],
+                "hovertemplate": "%{text}: %{y:.4~g} at %{x:.3~s}",
+                "name": _text(arm),
+                "legendgroup": f"arm{place}",
+                "showlegend": False,
+                "mode": "markers",
+                "marker": {**colours, "size": 6, "opacity": 0.45},
+            }
+        )
+    front = sorted((item.cost, item.value) for item in explore if item.front)
+    data.append(
+        {
+            "x": _short([cost for cost, _ in front]),
+            "y": _short([value for _, value in front]),
+            "name": "front of single runs",
+            "mode": "lines",
+            "line": {"color": _FAILED, "width": 1.2, "dash": "dot", "shape": "hv"},
+            "hoverinfo": "skip",
+        }
+    )
+    for item in numbers.arms:
+        place = arms.index(item.arm)
+        data.append(
+            {
+                "x": _short([item.cost.value]),
+                "y": _short([item.value.value]),
+                "error_x": _whisker(item.cost),
+                "error_y": _whisker(item.value),
+                "name": _text(item.arm),
+                "legendgroup": f"arm{place}",
+                "mode": "markers",
+                "marker": {"color": colour(place), "symbol": _symbol(place), "size": 13},
+                "hovertemplate": "fresh seeds: %{y:.4~g} at %{x:.3~s}",
+            }
+        )
+    layout = _layout(numbers.cost.replace("_", " "), metric)
+    costs = {item.cost for item in explore} | {item.cost.value for item in numbers.arms}
+    if len(costs) == 1:  # all alike: without a range Plotly would label differences of rounding
+        layout["xaxis"]["range"] = _padded(min(costs), max(costs), 0.04)
+    ends = _values_worth_seeing(numbers)
+    if ends is not None:
+        layout["yaxis"]["range"] = _padded(*ends, 0.06)
+    return {"data": [trace for trace in data if trace["x"]], "layout": layout}
+
+
+def _whisker(item: Contrast) -> dict[str, Any]:
+    if item.low is None or item.high is None or item.high <= item.low:
+        return {"visible": False}
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": _short([item.high - item.value]),
+        "arrayminus": _short([item.value - item.low]),
+    }
+
+
+def _values_worth_seeing(numbers: Pareto) -> tuple[float, float] | None:
+    """From the best value to the worst quarter's beginning: wild runs hide no front."""
+    known = sorted(item.value for item in numbers.trials if item.stage == "explore")
+    arms = [item.value.value for item in numbers.arms]
+    if len(known) < 4:
+        return None
+    middle = known[len(known) // 4 : -(len(known) // 4)]
+    fronts = [item.value for item in numbers.trials if item.front and item.stage == "explore"]
+    everything = [*middle, *arms, *fronts]
+    return min(everything), max(everything)
+
+
 def effort_figure(numbers: Sequence[Effort], metric: str, arms: Sequence[str]) -> Figure:
     """Expected best value against the number of trials, a line for each arm."""
     data = [
@@ -135,6 +219,15 @@ def effort_figure(numbers: Sequence[Effort], metric: str, arms: Sequence[str]) -
     layout["xaxis"] |= {"rangemode": "tozero"}
     layout["yaxis"]["range"] = _effort_range(numbers)
     return {"data": data, "layout": {**layout, "hovermode": "x unified"}}
+
+
+def log_layout(x: str, y: str, ends: tuple[float, float]) -> Figure:
+    """A layout whose horizontal axis goes by orders of magnitude, a little beyond `ends`."""
+    layout = _layout(x, y)
+    low, high = map(math.log10, ends)
+    pad = 0.04 * (high - low) or 0.1
+    layout["xaxis"] |= {"type": "log", "range": [low - pad, high + pad]}
+    return layout
 
 
 def _effort_range(numbers: Sequence[Effort]) -> list[float]:

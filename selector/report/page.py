@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -18,11 +18,12 @@ import jinja2
 import pandas
 from markupsafe import Markup, escape
 
-from selector.report import figures
+from selector.report import figures, interactions, ladder_page, pareto, together
 from selector.report.effort import effort
 from selector.report.facts import failed_runs, how_it_was_run
 from selector.report.landscape import landscape
 from selector.report.learning import learning
+from selector.report.method import method_sentences
 from selector.report.recommendation import caveats, reasons
 from selector.report.screens import arm_table, command_list, rivals, settings_table
 from selector.report.words import HEADLINES, answer_sentence, settle
@@ -59,7 +60,18 @@ def page(
     """The page's HTML; `configuration` is the text of recommended.yaml, which lies at `path`."""
     study, verdict = stored.study, answer.verdict
     leads, drawn = rivals(answer), _drawn(study, answer, tables)
-    plots = [plot for group in ("learning", "effort", "tuned") for plot in drawn[f"{group}_plots"]]
+    costs, both = pareto.pareto(stored, answer), recommendation["together"]
+    drawn["pareto_plots"] = _cost_plots(study, costs)
+    scaling = recommendation["scaling"]
+    drawn["ladder_plots"] = [
+        Plot(id=name, title=title, figure=figure)
+        for name, title, figure in ladder_page.drawings(study.metric, scaling)
+    ]
+    plots = [
+        plot
+        for group in ("learning", "effort", "tuned", "ladder", "pareto")
+        for plot in drawn[f"{group}_plots"]
+    ]
     scripts = [*([figures.plotly_script()] if plots else []), _source("page.js")]
     template = _environment().from_string(_source("template.html"))
     return template.render(
@@ -79,9 +91,24 @@ def page(
         caveats=[*caveats(stored, answer), *reasons(answer, [item.reason for item in leads])],
         recommended=answer.recommended,
         settings=settings_table(study, answer),
+        method=method_sentences(stored, answer),
+        confidence=f"{100 * (1 - answer.level):.3g}",
         commands=command_list(study, answer, path),
         configuration=configuration,
         **drawn,
+        costs=costs,
+        cost_table=pareto.lines,
+        lonely=pareto.lonely,
+        together=both,
+        choices=together.lines(both) if both else [],
+        alone=together.interaction_alone(both),
+        interactions=interactions.interactions(study, answer),
+        interaction_table=interactions.lines,
+        shown=together.shown,
+        transfer=recommendation["transfer"],
+        scaling=scaling,
+        rungs=ladder_page.rung_table(scaling),
+        carried=ladder_page.pair_table(recommendation["transfer"]),
         failures=failed_runs(stored),
         health=recommendation["health"],
         run_facts=how_it_was_run(recommendation["provenance"]),
@@ -112,6 +139,19 @@ def _drawn(study: Study, answer: Answer, tables: Tables) -> dict[str, Any]:
         ],
         "left_out": sum(panel.left_out for panel in panels),
     }
+
+
+def _cost_plots(study: Study, costs: Sequence[pareto.Pareto]) -> list[Plot]:
+    arms = [arm.name for arm in study.arms]
+    return [
+        Plot(
+            id=f"figure-cost-{place}",
+            title=item.cost,
+            figure=figures.pareto_figure(item, study.metric, arms),
+        )
+        for place, item in enumerate(costs)
+        if item.arms or item.trials
+    ]
 
 
 def _environment() -> jinja2.Environment:

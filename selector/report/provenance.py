@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from selector.config.identity import plain
-from selector.report.compare import metric_on_test, progress, tokens_spent
+from selector.report.compare import metric_on_test, tokens_spent
 from selector.space.cost import parameters
 from selector.space.dimension import range_mapping
 from selector.study.answer import Answer
@@ -16,6 +16,7 @@ from selector.track.record import StoredRun
 # A fact with more distinct values than this is a measurement of each run, not a condition.
 _MOST_VALUES = 6
 _TIMES = ("started", "ended")
+_MEASURED = ("peak_memory_gib", "device_celsius", "device_watts", "throttled_share", "flops")
 
 
 def provenance(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
@@ -26,27 +27,31 @@ def provenance(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
     study, record = stored.study, stored.record
     over = [item for item in record.runs() if item.trial and item.result]
     config = (answer.recommended or study.arms[0]).config
-    function = not config.built_in
-    runs_over, planned = progress(stored)
+    function, objective = not config.built_in, config.objective
+    endless = objective.kind == "replay" and not objective.horizon  # its runs have no length
+    runs_over, planned = answer.searches.finished, answer.searches.total
     found: dict[str, Any] = {
         "metric": study.metric,
         "direction": study.direction,
         "test_metric": metric_on_test(study.metric),
-        "objective": config.objective.function if function else config.objective.name,
+        "objective": objective.function or objective.name,
         "model": None if function else config.model.name,
         "parameters": None if function else parameters(config),
-        "tokens_per_run": study.budget.tokens,
-        "data": None if function else config.data.name,
-        "data_fingerprint": None if function else config.data.fingerprint or None,
+        "fair": study.fair,
+        "tokens_per_run": {} if endless else {arm.name: arm.tokens for arm in study.arms},
+        "seconds_per_token": dict(study.pilot),
+        "data": objective.table or (None if function else config.data.name),
+        "data_fingerprint": objective.fingerprint
+        or (None if function else config.data.fingerprint or None),
         "study_seed": study.seed,
         "seeds": _seeds(over),
         "sampler": plain(study.sampler),
         "budget": plain(study.budget),
-        "sub_searches": study.sub_searches,
+        "sub_searches": answer.units,
         "verdict_seeds": study.verdict_seeds,
         "spaces": {
             arm.name: {key: range_mapping(item) for key, item in arm.space.dimensions.items()}
-            for arm in study.arms
+            for arm in answer.searches.arms.values()
         },
         "runs": {"over": runs_over, "planned": planned},
         "seconds": sum(item.result.seconds for item in over if item.result),
@@ -91,8 +96,9 @@ def evidence(answer: Answer) -> dict[str, Any]:
                 "trial": item.trial.number,
                 "values": plain(item.trial.values),
                 "explored": item.explored,
+                "screened": item.screened,
                 "confirmed": list(item.confirmed),
-                "failures": [outcome.value for outcome in item.failures],
+                "failures": list(item.failures),
             }
             for item in answer.finalists
         ],
@@ -115,7 +121,7 @@ def _facts(runs: list[StoredRun]) -> dict[str, list[Any]]:
     return {
         key: sorted(found, key=str)
         for key, found in sorted(values.items())
-        if len(found) <= _MOST_VALUES and key not in _TIMES
+        if len(found) <= _MOST_VALUES and key not in (*_TIMES, *_MEASURED)
     }
 
 

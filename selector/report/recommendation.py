@@ -8,8 +8,11 @@ from typing import Any
 
 from selector import __version__
 from selector.config.identity import plain
+from selector.report import interactions, pareto, together
+from selector.report.at_scale import at_scale
 from selector.report.compare import ArmRow, arm_rows
 from selector.report.health import findings
+from selector.report.method import method_facts
 from selector.report.provenance import provenance
 from selector.report.words import scope
 from selector.study.answer import Answer, first_run
@@ -37,6 +40,11 @@ def recommendation(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
         "recommended": _recommended(trial),
         "arms": [_arm(row) for row in rows],
         "margin": verdict.margin if verdict else None,
+        "method": method_facts(stored, answer),
+        "together": together.to_mapping(together.find_together(stored, answer)),
+        "interactions": interactions.to_mapping(interactions.interactions(study, answer)),
+        "pareto": pareto.to_mapping(pareto.pareto(stored, answer)),
+        **at_scale(stored, answer),
         "health": [vars(item) for item in findings(stored, answer, rows)],
         "caveats": [*caveats(stored, answer), *reasons(answer)],
         "provenance": {"selector": __version__, **provenance(stored, answer)},
@@ -49,18 +57,19 @@ def recommendation(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
 def recommended_yaml(stored: StoredStudy, trial: Trial, path: str) -> str:
     """The text of recommended.yaml, which will lie at `path`: all that `selector train` takes."""
     study = stored.study
+    tokens = study.tokens_of(study.arm(trial.arm), trial.config)
     content: Mapping[str, Any] = {
         "format": FORMAT,
         "origin": {"study": study.name, "trial": trial.number, "seed": _first_seed(stored, trial)},
         "choices": dict(study.arm(trial.arm).choices),
-        "budget": {"tokens": study.budget.tokens},
+        "budget": {"tokens": tokens},
         **plain(trial.config),
     }
     head = (
         f"# What the study {study.name} recommends: trial {trial.number}"
         f" ({trial.fingerprint}).\n"
         f"# train it:              {train_command(path)}\n"
-        f"# train it longer:       {train_command(path)} budget.tokens={2 * study.budget.tokens}\n"
+        f"# train it longer:       {train_command(path)} budget.tokens={2 * tokens}\n"
         f"# see if it comes back:  selector rerun {study.name}\n"
     )
     return head + to_yaml(content)
@@ -93,7 +102,7 @@ def caveats(stored: StoredStudy, answer: Answer) -> list[str]:
     config = answer.recommended.config
     others = "other data" if not config.built_in else "another size, length or text"
     found.append(
-        f"The answer was {scope(config, study.budget.tokens)}; {others} may have another answer."
+        f"The answer was {scope(study, answer.recommended)}; {others} may have another answer."
     )
     trials = max(study.trials_in(arm) for arm in study.arms)
     if len(study.arms) > 1 and trials > 1:

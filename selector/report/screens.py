@@ -123,12 +123,13 @@ def settings_table(study: Study, answer: Answer) -> list[SettingLine]:
 
 def command_list(study: Study, answer: Answer, path: str) -> list[Command]:
     """What to type next; empty without a recommendation."""
-    if answer.recommended is None:
+    trial = answer.recommended
+    if trial is None:
         return []
     train = train_command(path)
-    longer = f"{train} budget.tokens={4 * study.budget.tokens}"
+    longer = f"{train} budget.tokens={4 * study.tokens_of(study.arm(trial.arm), trial.config)}"
     found = [Command(text=train, purpose="train the recommended configuration")]
-    if answer.recommended.config.built_in:
+    if trial.config.built_in:
         found.append(Command(text=longer, purpose="train it four times as long"))
     return [
         *found,

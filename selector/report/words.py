@@ -9,11 +9,11 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 
-from selector.config.schema import RunConfig, Value
-from selector.report.compare import progress
+from selector.config.schema import Value
 from selector.report.digits import decimals_for, duration, interval, number, setting, size
-from selector.report.health import best_at_edge
+from selector.report.health import best_at_edge, gather
 from selector.space.cost import parameters
 from selector.study.answer import Answer
 from selector.study.stored import StoredStudy
@@ -39,7 +39,7 @@ def answer_sentence(stored: StoredStudy, answer: Answer) -> str:
     text = _answer(stored, answer)
     if answer.complete:
         return text
-    over, planned = progress(stored)
+    over, planned = answer.searches.finished, answer.searches.total
     return (
         f"Unfinished ({over} of {planned} runs are over; `selector run {stored.study.name}` goes"
         f" on). So far: {text[0].lower()}{text[1:]}"
@@ -57,13 +57,16 @@ def settings(values: Mapping[str, Value]) -> str:
     return ", ".join(words)
 
 
-def scope(config: RunConfig, tokens: int) -> str:
+def scope(study: Study, trial: Trial) -> str:
     """For what the answer was found: the model's size and the length of training."""
+    config = trial.config
+    if config.objective.kind == "replay":
+        return f"found in the table {PurePath(config.objective.table).name}"
     if not config.built_in:
         return f"found for {config.objective.function}"
     return (
         f"found for {config.model.name} ({size(parameters(config))} parameters)"
-        f" at {size(tokens)} tokens"
+        f" at {size(study.tokens_of(study.arm(trial.arm), config))} tokens"
     )
 
 
@@ -89,7 +92,7 @@ def closest(verdict: Verdict) -> Comparison:
 def settle(study: Study, verdict: Verdict) -> str:
     """What would settle the question, with its command; empty where more of the same would not."""
     by_seed = verdict.unit == "seed"
-    now = study.verdict_seeds if by_seed else study.sub_searches
+    now = study.verdict_seeds if by_seed else _most_units(verdict)
     unclear = [item for item in verdict.comparisons if item.relation is Relation.UNCLEAR]
     if by_seed and now == 1 and unclear:
         return (
@@ -115,10 +118,15 @@ def settle(study: Study, verdict: Verdict) -> str:
     return f"{needed - now} more {what} a lead of this size: `{_more(study, by_seed, needed)}`."
 
 
+def _most_units(verdict: Verdict) -> int:
+    return max(len(item.values) for item in verdict.estimates.values())
+
+
 def _more(study: Study, by_seed: bool, units: int) -> str:
     """The command that goes on to `units` seeds or sub-searches in each arm."""
     if not by_seed:
-        return f"selector run {study.name} budget.replicates={units}"
+        key = "most_replicates" if len(study.looks) > 1 else "replicates"
+        return f"selector run {study.name} budget.{key}={units}"
     seeds = math.ceil(units * study.sub_searches / study.budget.replicates)
     return f"selector run {study.name} budget.verdict_seeds={seeds}"
 
@@ -139,7 +147,7 @@ def _answer(stored: StoredStudy, answer: Answer) -> str:
     return (
         f"Train with {_with(trial)}: its {_value(stored.study, verdict, trial.arm, ' is')}"
         f" over {runs} {_plural(verdict.unit, runs)}{noise},"
-        f" {scope(trial.config, stored.study.budget.tokens)}. Nothing was compared with it."
+        f" {scope(stored.study, trial)}. Nothing was compared with it."
     )
 
 
@@ -147,14 +155,14 @@ def _winner(study: Study, verdict: Verdict, trial: Trial) -> str:
     if not verdict.comparisons:
         return (
             f"Train with {_with(trial)}: it is the only arm in which anything trained, with a"
-            f" {_value(study, verdict, trial.arm)}, {scope(trial.config, study.budget.tokens)}."
+            f" {_value(study, verdict, trial.arm)}, {scope(study, trial)}."
         )
     first, rivals = closest(verdict), len(verdict.comparisons)
     others = "both others" if rivals == 2 else f"all {rivals} others"
     whom = f"{first.rival}'s" if rivals == 1 else f"{others}, the closest ({first.rival}'s)"
     return (
         f"Train with {_with(trial)}: its {_value(study, verdict, trial.arm)} beats {whom}"
-        f" by {_lead(verdict, first)}, {scope(trial.config, study.budget.tokens)}."
+        f" by {_lead(verdict, first)}, {scope(study, trial)}."
     )
 
 
@@ -165,12 +173,11 @@ def _tie(stored: StoredStudy, verdict: Verdict, trial: Trial) -> str:
     widest = max(item.lead for item in equal)
     names = _list([verdict.best, *(item.rival for item in equal)])
     seconds = _median_seconds(stored, trial.arm)
-    cost = f" ({duration(seconds)} a run)" if seconds is not None else ""
+    cost = f", the cheapest of them ({duration(seconds)} a run)" if seconds else ""
     return (
         f"A tie: {names} are practically equal (at most {number(widest, places)} apart, where"
-        f" {verdict.margin:.2g} counts as equal). Train with {_with(trial)},"
-        f" the cheapest of them{cost}: its {_value(study, verdict, trial.arm, ' is')},"
-        f" {scope(trial.config, study.budget.tokens)}."
+        f" {verdict.margin:.2g} counts as equal). Train with {_with(trial)}{cost}: its"
+        f" {_value(study, verdict, trial.arm, ' is')}, {scope(study, trial)}."
     )
 
 
@@ -181,14 +188,15 @@ def _insufficient(stored: StoredStudy, answer: Answer, verdict: Verdict, trial: 
     if verdict.comparisons:
         first = closest(verdict)
         text += f", ahead of {first.rival} by {_lead(verdict, first)}"
-    text += f", {scope(trial.config, study.budget.tokens)}."
+    text += f", {scope(study, trial)}."
     if not answer.complete:
         return text
     if advice := settle(study, verdict):
         return f"{text} {advice}"
     text += "".join(f" What stands in the way: {reason}." for reason in verdict.reasons[:1])
     unclear = {item.rival for item in verdict.comparisons if item.relation is Relation.UNCLEAR}
-    remedies = [item.remedy for item in best_at_edge(stored, answer) if item.arm in unclear]
+    at_edge = best_at_edge(gather(stored, answer))
+    remedies = [item.remedy for item in at_edge if item.arm in unclear]
     return text + "".join(f" A wider range: `{remedy}`." for remedy in remedies[:1])
 
 

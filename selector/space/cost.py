@@ -14,6 +14,22 @@ def parameters(config: RunConfig) -> int:
     return tables + model.depth * (_block(config) + biases + 2 * vectors) + vectors
 
 
+def product_weights(config: RunConfig) -> int:
+    """Weights of all matrix products, the output projection included, look-ups of embeddings not.
+
+    This is the N of scaling laws here. Leaving out the output projection, as Kaplan et al. did,
+    moves the exponent of the best size against compute from .70 to .83 (arXiv 2406.19146).
+    """
+    return config.model.depth * _block(config) + config.data.vocabulary * config.model.width
+
+
+def non_embedding_parameters(config: RunConfig) -> int:
+    """Trained values but for the tables of tokens and positions and the output projection."""
+    model = config.model
+    tables = config.data.vocabulary * (2 - model.tied_embeddings) + config.batch.context
+    return parameters(config) - tables * model.width
+
+
 def flops_per_token(config: RunConfig) -> int:
     """Floating-point operations to train on one token: forward and backward pass.
 
@@ -22,9 +38,8 @@ def flops_per_token(config: RunConfig) -> int:
     12 * depth * width * context for the attention products, as if not causal (arXiv 2204.02311,
     appendix B). Optimizer, norms and activations are left out, as everywhere.
     """
-    model = config.model
-    weights = model.depth * _block(config) + config.data.vocabulary * model.width
-    return 6 * weights + 12 * model.depth * model.width * config.batch.context
+    attention = 12 * config.model.depth * config.model.width * config.batch.context
+    return 6 * product_weights(config) + attention
 
 
 def _block(config: RunConfig) -> int:

@@ -72,7 +72,8 @@ def dimension(key: str, mapping: Any, *, integer: bool = False) -> Dimension:
     """The dimension that a YAML range describes: {low, high, log, step, grid} or {choices}.
 
     Both may have `when: {other: value or values}`: conditions on other keys, which are relative to
-    `key`'s group unless they start with a group. `integer` says whether the key at `key` takes whole numbers only.
+    `key`'s group unless they start with a group. `integer` says whether the key at `key` takes
+    whole numbers only.
 
     Raises:
         ValueError: what is wrong with it; `key`'s own limits hold for its bounds too.

@@ -1,25 +1,36 @@
-"""What to run next: a pure bookkeeping of the record, without processes or clocks.
+"""What to run next: bookkeeping over the searches, and the decisions on the way to the verdict.
+
+    explore → promote → extend → screen → verdict → look → (further sub-searches) …
 
 Sub-searches advance side by side: the one with the fewest trials asks next, so that arms stay
-equally tuned whenever a study is stopped.
+equally tuned whenever a study is stopped. What is decided is stored when it is decided, and rests
+on finished runs alone, so a study that was stopped goes on exactly as it would have.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, TypeGuard
+from typing import Any
 
 from selector.config.schema import RunConfig, Scalar
-from selector.errors import ConfigError, StudyError
+from selector.errors import ConfigError
 from selector.space.space import assign
-from selector.study.sampler import Past, ask_seed, make_sampler
+from selector.study.answer import answer
+from selector.study.constraints import known_violation, missing
+from selector.study.extension import DECISION, next_extension, space_at
+from selector.study.history import read_start
+from selector.study.sampler import SAMPLERS, ask_seed, make_sampler
+from selector.study.searches import LOOK, ArmSearch, Searches
 from selector.study.study import Study
 from selector.study.sub_search import SubSearch
 from selector.study.telling import told
+from selector.study.verdict import VerdictState, look_level
 from selector.track.record import Record
 from selector.track.run import Ended, Outcome, Result, Run, Stage, Trial
+from selector.track.trunk import forget_trunk
 
 #: A run whose worker died is tried again this often before it counts as lost.
 ATTEMPTS = 3
@@ -27,38 +38,38 @@ ATTEMPTS = 3
 DRAWS = 200
 #: Outcomes that a later `selector run` tries again: code was mended, the machine is back.
 TRIED_AGAIN = (Outcome.CRASHED, Outcome.LOST)
+#: Sampler of the trials in the new part of an extended range: nothing is known of it.
+_NEW_PART = "qmc"
+FINALIST = "finalist"
+LIMIT = "limit"
 
 
 class Agenda:
-    """The runs of a study that are still to be made, given what the record holds.
+    """The runs of a study that are still to be made, given what the record holds."""
 
-    Args:
-        again: Outcomes of stored runs that are made again; none of them to only count.
-    """
-
-    def __init__(
-        self, study: Study, record: Record, again: Collection[Outcome] = TRIED_AGAIN
-    ) -> None:
-        self.study, self.record, self._again = study, record, again
-        self.sampler = make_sampler(study.sampler)
-        self.searches = [
-            SubSearch(arm=arm, number=number, total=study.trials_in(arm))
-            for number in range(study.sub_searches)
-            for arm in study.arms
-        ]
-        self._by_place = {(search.arm.name, search.number): search for search in self.searches}
+    def __init__(self, study: Study, record: Record) -> None:
+        self.study, self.record = study, record
+        start = read_start(record.store)
+        self._start = start[1] if start else {}
+        """Arm -> observations from elsewhere with which a sampler that learns starts."""
+        self.searches = Searches(study, record, again=TRIED_AGAIN)
+        self._sampler = make_sampler(study.sampler)
         self._next_number = max(record.trials, default=0) + 1
-        self._waiting: list[tuple[Run, Trial]] = []
+        self._waiting = self.searches.unfinished
         self._flying: dict[str, tuple[Run, Trial]] = {}
         self._attempts: Counter[str] = Counter()
-        self._settled: defaultdict[int, set[str]] = defaultdict(set)
-        """Verdict runs that are over, by number of their trial."""
-        self._failures = {arm.name: Counter[str]() for arm in study.arms}
-        self._rebuild()
+        self._judged: dict[str, tuple[int, int]] = {}
+        """The state of each arm's search in which its edges were last judged."""
+        self._finalists = {
+            (item["arm"], item["sub_search"]): item["trial"]
+            for item in record.decisions()
+            if item["decision"] == FINALIST
+        }
+        self._decide()
 
     def next(self) -> tuple[Run, Trial] | None:
         """The next run to submit, stored as asked; None while all that is left must wait."""
-        found = self._pop_waiting() or self._next_explore() or self._next_verdict()
+        found = self._waiting.pop(0) if self._waiting else self._propose() or self._confirm()
         if found is None:
             return None
         run, trial = found
@@ -77,138 +88,77 @@ class Agenda:
         """Runs submitted and not over."""
         return len(self._flying)
 
-    @property
-    def total(self) -> int:
-        """Runs that the budget asks for; fewer where a sub-search finds nothing that trains."""
-        return sum(self._total_of(search) for search in self.searches)
-
-    @property
-    def finished(self) -> int:
-        """Runs that are over."""
-        return sum(self._finished_of(search) for search in self.searches)
-
-    def progress(self) -> list[dict[str, Any]]:
-        """Arm by arm: name, finished, total, failures by outcome, best value so far."""
-        rows = []
-        sign = 1 if self.study.minimize else -1
-        for arm in self.study.arms:
-            own = [search for search in self.searches if search.arm is arm]
-            values = [value for search in own for value in search.values.values()]
-            rows.append(
-                {
-                    "name": arm.name,
-                    "finished": sum(self._finished_of(search) for search in own),
-                    "total": sum(self._total_of(search) for search in own),
-                    "failures": dict(self._failures[arm.name]),
-                    "best": min(values, key=lambda value: sign * value, default=None),
-                }
-            )
-        return rows
-
     def finish(self, key: str, ended: Ended) -> Result | None:
         """Store how a run ended; None where it was lost and waits for another attempt."""
         run, trial = self._flying.pop(key)
         if ended.outcome is Outcome.LOST and self._attempts[key] < ATTEMPTS:
             self._waiting.append((run, trial))
             return None
-        metrics = self._last_metrics(key)
-        value = metrics.get(self.study.metric) if ended.outcome is Outcome.COMPLETE else None
-        search = self._by_place[trial.arm, trial.sub_search]
-        what = None
-        if run.stage == Stage.EXPLORE:
-            known = list(search.values.values())
-            what = told(ended.outcome, value, known, minimize=self.study.minimize)
+        result = self._result(run, trial, ended)
+        self.record.finish(key, result)
+        self.searches.note(trial, run, result)
+        self._decide()
+        self._note_finalist(trial)
+        self._forget_trunks(self.searches.search_of(trial))
+        return result
+
+    def stop(self, limit: str) -> None:
+        """Store that the study ends unfinished, and at which limit."""
+        self._store(LIMIT, {"limit": limit, "finished": self.searches.finished})
+
+    def _result(self, run: Run, trial: Trial, ended: Ended) -> Result:
+        metrics: dict[str, float] = {}
+        for row in self.record.curve(run.key):
+            metrics |= row
+        metrics.pop("step", None)
         result = Result(
             outcome=ended.outcome,
-            value=value,
+            value=metrics.get(self.study.metric) if ended.outcome is Outcome.COMPLETE else None,
             metrics=metrics,
             steps=ended.steps,
             seconds=ended.seconds,
             error=ended.error,
-            facts={**ended.facts, "ended": datetime.now(UTC).isoformat(timespec="seconds")},
-            told=what,
+            facts={**ended.facts, "ended": _now()},
         )
-        self.record.finish(key, result)
-        self._note(search, trial, run, result)
-        if run.stage == Stage.EXPLORE and search.over:
-            self._decide_finalist(search)
-        return result
+        if text := self._lacks(run, result):
+            result = replace(result, outcome=Outcome.CRASHED, value=None, error=text)
+        search = self.searches.search_of(trial)
+        if search is None or run.stage not in (Stage.EXPLORE, Stage.RUNG1):
+            return result
+        known = list((search.short if run.stage == Stage.RUNG1 else search.values).values())
+        over = self.searches.violation(run, result)
+        minimize = self.study.minimize
+        what = told(result.outcome, result.value, known, over, minimize=minimize)
+        return replace(result, told=what)
 
-    def _decide_finalist(self, search: SubSearch) -> None:
-        trial = search.finalist(self.study.minimize)
-        self.record.decide(
-            {
-                "decision": "finalist",
-                "at": datetime.now(UTC).isoformat(timespec="seconds"),
-                "arm": search.arm.name,
-                "sub_search": search.number,
-                "trial": trial.number if trial else None,
-                "value": search.values[trial.index] if trial else None,
-                "trials": len(search.told),
-            }
-        )
-
-    def _rebuild(self) -> None:
-        """Take over what the record holds: finished runs are told, unfinished ones wait."""
-        for trial in sorted(self.record.trials.values(), key=lambda trial: trial.number):
-            search = self._by_place.get((trial.arm, trial.sub_search))
-            if search is None:
-                continue
-            if trial.index != len(search.trials):
-                raise StudyError(
-                    f"{self.record.store.path('trials')}: trial {len(search.trials)} of"
-                    f" sub-search {search.number} of {trial.arm} is missing, and later ones rest on"
-                    " it; put its folder back, or start again under another name"
-                )
-            search.trials.append(trial)
-            run = self._run(trial, Stage.EXPLORE, 0)
-            stored = self.record.run(run.key)
-            if stored is not None and self._is_settled(stored.result):
-                self._note(search, trial, run, stored.result)
-            else:
-                self._waiting.append((run, trial))
-        for stored in self.record.runs(Stage.VERDICT):
-            if stored.trial is not None and self._is_settled(stored.result):
-                search = self._by_place.get((stored.trial.arm, stored.trial.sub_search))
-                if search is not None:
-                    self._note(search, stored.trial, stored.run, stored.result)
-
-    def _total_of(self, search: SubSearch) -> int:
-        nothing_trains = search.over and not search.values
-        return search.total + (0 if nothing_trains else self.study.verdict_seeds)
-
-    def _finished_of(self, search: SubSearch) -> int:
-        """Runs over of those that count: the verdict runs of an earlier finalist do not."""
-        finalist = search.finalist(self.study.minimize) if search.over else None
-        return len(search.told) + (len(self._settled[finalist.number]) if finalist else 0)
-
-    def _note(self, search: SubSearch, trial: Trial, run: Run, result: Result) -> None:
+    def _lacks(self, run: Run, result: Result) -> str:
+        """What a run that completed did not report, so that it did not do its job: it crashed."""
         if result.outcome is not Outcome.COMPLETE:
-            self._failures[trial.arm][result.outcome.value] += 1
-        if run.stage == Stage.VERDICT:
-            self._settled[trial.number].add(run.key)
-        elif result.told is not None:
-            search.told[trial.index] = result.told
-            if result.value is not None:
-                search.values[trial.index] = result.value
+            return ""
+        if result.value is None:
+            seen = ", ".join(sorted(result.metrics)) or "nothing"
+            return f"metric: {self.study.metric!r} was never reported; reported: {seen}"
+        return missing(self.study.constraints, result, run)
 
-    def _pop_waiting(self) -> tuple[Run, Trial] | None:
-        return self._waiting.pop(0) if self._waiting else None
+    # What to run
 
-    def _next_explore(self) -> tuple[Run, Trial] | None:
-        open_ = [search for search in self.searches if self._may_ask(search)]
-        if not open_:
-            return None
-        return self._propose(min(open_, key=lambda search: search.asked))
+    def _propose(self) -> tuple[Run, Trial] | None:
+        """A new trial's first run, or that of a promoted one."""
+        searches = self.searches
+        may = [search for search in searches if self._may_ask(search)]
+        if may:
+            return self._new_trial(min(may, key=lambda search: search.asked))
+        promoted = (trial for search in searches for trial in search.promotions())
+        return next(self._free(promoted, Stage.EXPLORE), None)
 
     def _may_ask(self, search: SubSearch) -> bool:
         if search.asked >= search.total:
             return False
         # A sampler that learns must see results before it proposes most of its points.
-        free = self.sampler.independent(search.asked, search.total)
+        free = self._sampler.independent(search.asked, search.total)
         return free or search.running < max(1, search.total // 4)
 
-    def _propose(self, search: SubSearch) -> tuple[Run, Trial]:
+    def _new_trial(self, search: SubSearch) -> tuple[Run, Trial]:
         values, config = self._suggest(search)
         trial = Trial(
             number=self._next_number,
@@ -220,64 +170,141 @@ class Agenda:
         )
         self._next_number += 1
         self.record.add_trial(trial)
-        search.trials.append(trial)
-        return self._run(trial, Stage.EXPLORE, 0), trial
+        search.add(trial)
+        return self.searches.run(trial, search.first_stage), trial
 
     def _suggest(self, search: SubSearch) -> tuple[dict[str, Scalar], RunConfig]:
         """The next point; one with which no configuration can exist is drawn again."""
-        free = self.sampler.independent(search.asked, search.total)
-        past = [
-            Past(values=trial.values, told=search.told.get(trial.index))
-            for trial in (() if free else search.trials)
-        ]
-        place = (self.study.seed, search.arm.name, search.number, search.asked)
+        study, arm, index = self.study, search.arm, search.asked
+        extensions = self.searches.arms[arm.name].extensions
+        space, extension = space_at(arm, extensions, search.number, index)
+        sampler, past, first, total = self._sampler, search.past, 0, search.total
+        if extension is not None:
+            sampler, past = SAMPLERS[_NEW_PART](study.sampler), []
+            first, total = extension.first, extension.trials
+        elif sampler.learns and (known := self._start.get(arm.name)):
+            past = [*known, *past]
+        place = (study.seed, arm.name, search.number)
+        refused = None
         for attempt in range(DRAWS):
-            values = self.sampler.suggest(
-                search.arm.space,
-                search.asked,
+            values = sampler.suggest(
+                space,
+                index - first,
                 past,
-                ask_seed(*place, attempt),
-                self.study.minimize,
-                total=search.total,
-                search_seed=ask_seed(self.study.seed, search.arm.name, search.number, 0),
+                ask_seed(*place, index, attempt),
+                study.minimize,
+                total=total,
+                search_seed=ask_seed(*place, first),
             )
             try:
-                return values, assign(search.arm.config, values)
+                config = assign(arm.config, values)
+                tokens = study.tokens_of(arm, config)
+                beyond, text = known_violation(study.constraints, config, tokens)
+                if beyond <= 0:
+                    return values, config
+                refused = ConfigError(f"{arm.name}: {text}")
             except ConfigError as error:
                 refused = error
+        assert refused is not None
         raise refused
 
-    def _next_verdict(self) -> tuple[Run, Trial] | None:
+    def _confirm(self) -> tuple[Run, Trial] | None:
+        """The next screening or verdict run, once the search of its arm is over."""
+        ready = [
+            search
+            for arm in self.searches.arms.values()
+            if arm.searched
+            for search in arm.sub_searches
+        ]
+        screens = (trial for search in ready for trial in search.to_screen())
+        if found := next(self._free(screens, Stage.SCREEN), None):
+            return found
+        finalists = [trial for search in ready if (trial := search.finalist())]
         for place in range(self.study.verdict_seeds):
-            for search in self.searches:
-                trial = search.finalist(self.study.minimize) if search.over else None
-                if trial is None:
-                    continue
-                run = self._run(trial, Stage.VERDICT, place)
-                waits = any(run.key == other.key for other, _ in self._waiting)
-                taken = run.key in self._flying or run.key in self._settled[trial.number]
-                if not (waits or taken):
-                    return run, trial
+            if found := next(self._free(iter(finalists), Stage.VERDICT, place), None):
+                return found
         return None
 
-    def _run(self, trial: Trial, stage: Stage, place: int) -> Run:
-        seed = self.study.seed_of(stage, trial.sub_search, place)
-        return Run(
-            key=self.record.run_key(trial, stage, seed),
-            config=trial.config,
-            stage=stage,
-            seed=seed,
-            tokens=self.study.budget.tokens,
+    def _free(
+        self, trials: Iterator[Trial], stage: Stage, place: int = 0
+    ) -> Iterator[tuple[Run, Trial]]:
+        """The runs of `trials` at a stage that are neither over, in flight nor waiting."""
+        for trial in trials:
+            run = self.searches.run(trial, stage, place)
+            search = self.searches.search_of(trial)
+            over = search is not None and run.key in search.confirmed(trial)
+            waits = any(run.key == other.key for other, _ in self._waiting)
+            if not (over or waits or run.key in self._flying):
+                yield run, trial
+
+    # What is decided
+
+    def _decide(self) -> None:
+        """Take every decision that is due."""
+        for arm in self.searches.arms.values():
+            state = (len(arm.sub_searches), arm.trials)
+            if arm.searched and self._judged.get(arm.name) != state:
+                self._judged[arm.name] = state
+                self._extend(arm)
+        if not self.searches.settled and all(s.finished >= s.runs for s in self.searches):
+            self._look()
+
+    def _extend(self, arm: ArmSearch) -> None:
+        """Let the search of an arm go on in a wider range where its best lies at an edge."""
+        found = next_extension(
+            self.study,
+            arm.arm,
+            arm.space,
+            arm.extensions,
+            arm.edges(),
+            arm.sub_searches[0].asked,
         )
+        if found is not None:
+            self._store(DECISION, vars(found))
+            arm.extensions.append(found)
+            arm.grow(self.searches.units)
 
-    def _last_metrics(self, key: str) -> dict[str, float]:
-        """The last reported value of every metric, from what the record holds."""
-        last: dict[str, float] = {}
-        for row in self.record.curve(key):
-            last |= row
-        last.pop("step", None)
-        return last
+    def _note_finalist(self, trial: Trial) -> None:
+        """Store which trial goes to the verdict, where that has just become known."""
+        search = self.searches.search_of(trial)
+        finalist = search.finalist() if search is not None else None
+        if search is None or finalist is None:
+            return
+        place = (search.arm.name, search.number)
+        if self._finalists.get(place) != finalist.number:
+            self._finalists[place] = finalist.number
+            where = {"arm": search.arm.name, "sub_search": search.number}
+            value = search.values[finalist.index]
+            what = {"trial": finalist.number, "value": value, "trials": len(search.told)}
+            self._store(FINALIST, {**where, **what})
 
-    def _is_settled(self, result: Result | None) -> TypeGuard[Result]:
-        """Whether a stored run is over for good."""
-        return result is not None and result.outcome not in self._again
+    def _forget_trunks(self, search: SubSearch | None) -> None:
+        """Remove the trunks that no run will start from any more."""
+        if search is None or not (search.tried and self.searches.arms[search.arm.name].branches):
+            return
+        needed = set(search.promoted()) - search.explored
+        for trial in search.trials:
+            folder = self.searches.rung_folder(trial)
+            if trial.index not in needed and folder is not None:
+                forget_trunk(folder)
+
+    def _look(self) -> None:
+        """Look at the evidence: whether it answers the question, or more sub-searches are due."""
+        searches, study = self.searches, self.study
+        units, last = searches.units, study.looks[-1]
+        found = answer(study, self.record, searches).verdict
+        state = found.state if found else None
+        clear = state in (VerdictState.WINNER, VerdictState.TIE) and study.budget.stop_when_clear
+        goes_on = units if clear or units >= last or len(study.arms) == 1 else last
+        level = look_level(units, study.looks)
+        what = {"units": units, "planned": last, "goes_on": goes_on, "level": level}
+        self._store(LOOK, {**what, "state": state.value if state else None})
+        searches.settled = goes_on == units
+        searches.grow(goes_on)
+
+    def _store(self, decision: str, what: Mapping[str, Any]) -> None:
+        self.record.decide({"decision": decision, "at": _now(), **what})
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,4 +1,4 @@
-"""From the record to the answer: finalists, evidence, verdict, and the trial to recommend.
+"""From the searches to the answer: finalists, evidence, verdict, and the trial to recommend.
 
 A pure function of what is stored, so that the loop, `status`, `report` and `rerun` agree.
 """
@@ -8,11 +8,14 @@ from __future__ import annotations
 import math
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from selector.study.study import Arm, Study
-from selector.study.verdict import Evidence, Verdict, decide, margin_of
+from selector.study.extension import shared_edges
+from selector.study.searches import ArmSearch, Searches
+from selector.study.study import Study
+from selector.study.sub_search import SubSearch
+from selector.study.verdict import Evidence, Verdict, decide, look_level, margin_of
 from selector.track.record import Record, StoredRun
 from selector.track.run import Outcome, Stage, Trial
 
@@ -34,10 +37,12 @@ class Finalist:
     trial: Trial
     explored: float
     """Its value in the search, optimistic because it was chosen for it."""
+    screened: float | None
+    """Its value on the screening seed; None where it was not screened."""
     confirmed: tuple[float, ...]
     """Its values on the verdict seeds that completed."""
-    failures: tuple[Outcome, ...]
-    """How its other verdict runs ended."""
+    failures: tuple[str, ...]
+    """How its other verdict runs ended: outcomes, or `infeasible`."""
     edges: Mapping[str, str]
     """Where the best may lie outside the range: dotted key -> 'low' or 'high'."""
 
@@ -51,17 +56,25 @@ class Answer:
     recommended: Trial | None
     complete: bool
     """Whether every run that the budget asks for is over."""
+    units: int
+    """Sub-searches in each arm."""
+    level: float
+    """Two-sided level at which the verdict was taken."""
+    searches: Searches
+    """Where every search stands."""
 
 
-def answer(study: Study, record: Record) -> Answer:
-    """The answer that the stored runs give."""
+def answer(study: Study, record: Record, searches: Searches | None = None) -> Answer:
+    """The answer that the stored runs give; `searches`, where known, are those of the record."""
+    searches = searches or Searches(study, record)
     finalists = tuple(
-        finalist
-        for arm in study.arms
-        for sub_search in range(study.sub_searches)
-        if (finalist := find_finalist(study, record, arm.name, sub_search)) is not None
+        found
+        for arm in searches.arms.values()
+        for search, edges in zip(arm.sub_searches, arm.edges(), strict=True)
+        if (found := find_finalist(searches, search, edges)) is not None
     )
-    verdict = _verdict(study, record, finalists)
+    level = look_level(searches.units, study.looks)
+    verdict = _verdict(study, searches, finalists, level)
     recommended = None
     if verdict is not None:
         recommended = _recommended(study, finalists, verdict.recommended)
@@ -69,22 +82,15 @@ def answer(study: Study, record: Record) -> Answer:
         finalists=finalists,
         verdict=verdict,
         recommended=recommended,
-        complete=is_complete(study, record),
+        complete=searches.complete,
+        units=searches.units,
+        level=level,
+        searches=searches,
     )
 
 
-def explored(record: Record, arm: str, sub_search: int) -> list[StoredRun]:
-    """The explore runs of one sub-search, by index of their trials."""
-    found = [
-        stored
-        for stored in record.runs(Stage.EXPLORE)
-        if stored.trial and (stored.trial.arm, stored.trial.sub_search) == (arm, sub_search)
-    ]
-    return sorted(found, key=lambda stored: stored.trial.index if stored.trial else 0)
-
-
 def first_run(record: Record, trial: Trial) -> StoredRun | None:
-    """The run of a trial that a rerun repeats: its first completed verdict run, else any run."""
+    """The run of a trial that a rerun repeats: its first completed verdict run, else any."""
     own = [
         item
         for item in record.runs()
@@ -95,57 +101,44 @@ def first_run(record: Record, trial: Trial) -> StoredRun | None:
         for item in own
         if item.run.stage == Stage.VERDICT and item.result and item.result.value is not None
     ]
-    return next(iter(verdicts or own), None)
+    return next(iter(verdicts or sorted(own, key=lambda item: -item.run.tokens)), None)
 
 
-def find_finalist(study: Study, record: Record, arm: str, sub_search: int) -> Finalist | None:
-    """The sub-search's best completed trial so far; None where none completed."""
-    over_all = [stored for stored in explored(record, arm, sub_search) if stored.result]
-    tried = [stored.trial for stored in over_all if stored.trial]
-    runs = [stored for stored in over_all if stored.result and stored.result.value is not None]
-    if not runs:
+def find_finalist(
+    searches: Searches, search: SubSearch, edges: Mapping[str, str]
+) -> Finalist | None:
+    """The sub-search's best trial so far; None where none completed."""
+    trial = search.leader()
+    if trial is None:
         return None
-    sign = 1 if study.minimize else -1
-    best = min(runs, key=lambda stored: sign * stored.result.value)  # type: ignore[union-attr,operator]
-    trial = best.trial
-    assert trial is not None
-    assert best.result is not None
-    assert best.result.value is not None
-    over = [
-        stored.result
-        for stored in record.runs(Stage.VERDICT)
-        if stored.trial and stored.trial.number == trial.number and stored.result
-    ]
+    values: list[float] = []
+    failures: list[str] = []
+    for result in search.confirmed(trial).values():
+        if result.value is None:
+            failures.append(result.outcome.value)
+        elif searches.violation(searches.run(trial, Stage.VERDICT), result) > 0:
+            failures.append("infeasible")
+        else:
+            values.append(result.value)
     return Finalist(
-        arm=arm,
-        sub_search=sub_search,
+        arm=search.arm.name,
+        sub_search=search.number,
         trial=trial,
-        explored=best.result.value,
-        confirmed=tuple(result.value for result in over if result.value is not None),
-        failures=tuple(result.outcome for result in over if result.value is None),
-        edges=study.arm(arm).space.edges(trial.values, [item.values for item in tried]),
+        explored=search.values[trial.index],
+        screened=search.screens.get(trial.index),
+        confirmed=tuple(values),
+        failures=tuple(failures),
+        edges=edges,
     )
 
 
-def is_complete(study: Study, record: Record) -> bool:
-    """Whether every explore run, and every verdict run of every finalist, is over."""
-    for arm in study.arms:
-        for sub_search in range(study.sub_searches):
-            runs = explored(record, arm.name, sub_search)
-            over = [stored for stored in runs if stored.result]
-            if len(over) < study.trials_in(arm):
-                return False
-            finalist = find_finalist(study, record, arm.name, sub_search)
-            if finalist is not None:
-                seen = len(finalist.confirmed) + len(finalist.failures)
-                if seen < study.verdict_seeds:
-                    return False
-    return True
-
-
-def _verdict(study: Study, record: Record, finalists: tuple[Finalist, ...]) -> Verdict | None:
-    by_seed = study.sub_searches == 1
-    evidence = {arm.name: _evidence(study, record, arm, finalists, by_seed) for arm in study.arms}
+def _verdict(
+    study: Study, searches: Searches, finalists: tuple[Finalist, ...], level: float
+) -> Verdict | None:
+    by_seed = searches.units == 1
+    evidence = {
+        arm.name: _evidence(study, arm, finalists, by_seed) for arm in searches.arms.values()
+    }
     first = next((arm.values for arm in evidence.values() if arm.values), None)
     if first is None:
         return None
@@ -157,79 +150,57 @@ def _verdict(study: Study, record: Record, finalists: tuple[Finalist, ...]) -> V
         minimize=study.minimize,
         margin=margin,
         unit="seed" if by_seed else "sub-search",
+        level=level,
     )
 
 
 def _evidence(
-    study: Study, record: Record, arm: Arm, finalists: tuple[Finalist, ...], by_seed: bool
+    study: Study, arm: ArmSearch, finalists: tuple[Finalist, ...], by_seed: bool
 ) -> Evidence:
     own = [finalist for finalist in finalists if finalist.arm == arm.name]
     if by_seed:
         values = own[0].confirmed if own else ()
     else:
         values = tuple(statistics.fmean(item.confirmed) for item in own if item.confirmed)
-    failures = Counter(outcome.value for item in own for outcome in item.failures)
-    barred = ""
-    if failures:
-        text = ", ".join(f"{count} {name}" for name, count in failures.items())
-        barred = f"not every verdict run completed ({text})"
-    else:
-        found = {finalist.sub_search for finalist in own}
-        empty = [
-            sub_search
-            for sub_search in range(study.sub_searches)
-            if sub_search not in found
-            and len(_explored_outcomes(record, arm, sub_search)) >= study.trials_in(arm)
-        ]
-        if own and empty:
-            barred = f"{len(empty)} of {study.sub_searches} sub-searches found nothing that trains"
-    seconds = [
-        stored.result.seconds
-        for stored in record.runs()
-        if stored.trial
-        and stored.trial.arm == arm.name
-        and stored.result
-        and stored.result.outcome is Outcome.COMPLETE
-    ]
     return Evidence(
         values=values,
-        cost=statistics.median(seconds) if seconds else math.inf,
-        barred=barred,
-        failed=not values and _nothing_trains(study, record, arm, own),
+        cost=statistics.median(arm.seconds) if arm.seconds else math.inf,
+        barred=_barred(arm, own),
+        failed=not values and _nothing_trains(study, arm, own),
         edge=_edge(own),
     )
 
 
-def _nothing_trains(study: Study, record: Record, arm: Arm, own: list[Finalist]) -> bool:
+def _barred(arm: ArmSearch, own: list[Finalist]) -> str:
+    """Why an arm cannot win; empty where it can."""
+    failures = Counter(kind for item in own for kind in item.failures)
+    if failures:
+        text = ", ".join(f"{count} {name}" for name, count in failures.items())
+        return f"not every verdict run completed ({text})"
+    empty = [search for search in arm.sub_searches if search.tried and not search.values]
+    if own and empty:
+        return f"{len(empty)} of {len(arm.sub_searches)} sub-searches found nothing that trains"
+    return ""
+
+
+def _nothing_trains(study: Study, arm: ArmSearch, own: list[Finalist]) -> bool:
     """Whether the whole budget of an arm is spent and none of its configurations trains."""
     finalists = {finalist.sub_search: finalist for finalist in own}
-    for sub_search in range(study.sub_searches):
-        outcomes = _explored_outcomes(record, arm, sub_search)
-        if len(outcomes) < study.trials_in(arm) or not set(outcomes) <= _SAYS_SOMETHING:
+    fails = {outcome.value for outcome in _SAYS_SOMETHING} | {"infeasible"}
+    for search in arm.sub_searches:
+        if not search.tried or not set(search.outcomes.values()) <= _SAYS_SOMETHING:
             return False
-        finalist = finalists.get(sub_search)
+        finalist = finalists.get(search.number)
         if finalist and (
-            len(finalist.failures) < study.verdict_seeds
-            or not set(finalist.failures) <= _SAYS_SOMETHING
+            len(finalist.failures) < study.verdict_seeds or not set(finalist.failures) <= fails
         ):
             return False
     return True
 
 
-def _explored_outcomes(record: Record, arm: Arm, sub_search: int) -> list[Outcome]:
-    runs = explored(record, arm.name, sub_search)
-    return [stored.result.outcome for stored in runs if stored.result]
-
-
-def shared_edges(finalists: Sequence[Finalist]) -> dict[tuple[str, str], int]:
-    """Edges that at least half of an arm's finalists share: (dotted key, side) -> how many."""
-    sides = Counter(place for finalist in finalists for place in finalist.edges.items())
-    return {place: count for place, count in sides.items() if 2 * count >= len(finalists)}
-
-
 def _edge(finalists: list[Finalist]) -> str:
     """Where an arm's best settings sit at one end of a range, in words; empty: nowhere."""
-    for (key, side), count in shared_edges(finalists).items():
+    for (key, side), count in shared_edges([item.edges for item in finalists]).items():
         return (
             f"{count} of {len(finalists)} best settings lie at the {side} end of the range of {key}"
         )

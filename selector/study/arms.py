@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from selector.config.decode import Mistakes
-from selector.config.parts import check_length
 from selector.config.study import ComposedStudy
 from selector.space.space import Space
+from selector.study.constraints import check_constraints
+from selector.study.effect import without_effect
+from selector.study.lengths import settle
 from selector.study.spaces import LR, check_grid, check_used, open_space, uses_optimizer
 from selector.study.study import Arm, Study
 
 
 def resolve(composed: ComposedStudy, stored: Study | None = None) -> Study:
-    """The study with the spaces of its arms opened.
+    """The study with the spaces of its arms opened and their lengths as far as they are known.
 
     What `tune: auto` chose when the study was stored stays: a larger budget opens no further keys.
+    So does what its pilot runs measured.
 
     Raises:
         ConfigError: a key or a range that no arm has, or that cannot be.
@@ -27,13 +32,12 @@ def resolve(composed: ComposedStudy, stored: Study | None = None) -> Study:
     opened = {arm.name: arm.space.dimensions for arm in stored.arms} if stored else {}
     spaces = []
     for arm in composed.arms:
-        check_length(arm.config, composed.budget.tokens, mistakes)
         spaces.append(open_space(composed, arm, opened.get(arm.name), mistakes))
     check_used(composed, mistakes)
     if composed.sampler.name == "grid" and not mistakes.lines:
         for arm, space in zip(composed.arms, spaces, strict=True):
             check_grid(arm, space, mistakes)
-    mistakes.raise_if_any()
+    check_constraints(composed, spaces, mistakes)
     arms = tuple(
         Arm(
             name=arm.name,
@@ -41,12 +45,13 @@ def resolve(composed: ComposedStudy, stored: Study | None = None) -> Study:
             compared=arm.compared,
             config=arm.config,
             space=Space(dimensions=space),
-            tokens=composed.budget.tokens,
+            tokens=0,
+            length=arm.length,
         )
         for arm, space in zip(composed.arms, spaces, strict=True)
     )
     question = composed.question
-    return Study(
+    study = Study(
         name=question.name,
         question=question.question,
         metric=arms[0].config.objective.metric,
@@ -60,11 +65,17 @@ def resolve(composed: ComposedStudy, stored: Study | None = None) -> Study:
         arms=arms,
         tune=question.tune,
         fair=question.fair,
+        pilot=stored.pilot if stored and stored.fair == question.fair else {},
+        fixed=composed.settings,
         subject_to=question.subject_to,
         pareto=question.pareto,
         then=question.then,
-        notes=(*composed.notes, *_notes(composed, arms)),
+        notes=composed.notes,
     )
+    study = settle(study, None, mistakes)
+    mistakes.raise_if_any()
+    notes = (*study.notes, *_notes(composed, arms), *without_effect(study))
+    return replace(study, notes=notes)
 
 
 def _notes(composed: ComposedStudy, arms: tuple[Arm, ...]) -> list[str]:

@@ -6,14 +6,30 @@ from collections.abc import Callable, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from selector.config.command_line import LENGTHS
+from selector.config.decode import Mistakes
+from selector.config.identity import plain
 from selector.config.locations import studies_folder, study_file, study_names
-from selector.config.schema import GROUPS
+from selector.config.schema import GROUPS, RunConfig
 from selector.config.study import compose_study
-from selector.errors import InputError, StudyError
+from selector.errors import ConfigError, InputError, StudyError
 from selector.launch import LAUNCHERS
 from selector.study.agenda import Agenda
+from selector.study.answer import answer
 from selector.study.arms import resolve
+from selector.study.followup import (
+    SecondStage,
+    accepted,
+    everything,
+    second_name,
+    stored_stage,
+    together,
+)
+from selector.study.history import start_from
+from selector.study.lengths import settle, untimed
 from selector.study.loop import run_study
+from selector.study.pilot import time_arms
+from selector.study.replays import with_tables
 from selector.study.stored import StoredStudy, check_name, read_mapping
 from selector.study.study import Arm, Study, question_changes
 from selector.track.lock import study_lock
@@ -40,11 +56,55 @@ def read_study(study: str, overrides: list[str], runs: Path) -> Study:
     Raises:
         InputError: every mistake in the study, the overrides and the data.
     """
-    asked, folder = _asked(study, overrides, runs)
-    composed = compose_study(study_file(asked[0]), asked[1:], folder)
-    stored = _stored(check_name(composed.question.name), runs)
-    resolved = resolve(composed, stored)
-    return prepare_data(replace(resolved, asked=tuple(asked), asked_in=str(folder)), runs)
+    before = _to_go_on_with(study, _keys(overrides), runs)
+    asked, folder = _asked(study, overrides, before)
+    stage = None
+    if before is not None and before.after:
+        stage = stored_stage(before)
+        if kept := _keys(overrides) & {"name", "then", "seed", "question"}:
+            raise ConfigError(
+                f"{', '.join(sorted(kept))}: {before.name} is the second stage of {before.after},"
+                f" which decides this: `selector run {before.after}`"
+            )
+    found = _read(asked, folder, runs, stage)
+    if found.then:  # what cannot be put together is refused before anything is trained
+        try:
+            _read(asked, folder, runs, everything(found))
+        except InputError as error:
+            raise InputError([f"then: together: {line}" for line in error.mistakes]) from error
+    return prepare_data(found, runs)
+
+
+def read_second_stage(first: StoredStudy, overrides: list[str], runs: Path) -> Study | None:
+    """The stage that follows a finished study, or goes on; None where nothing can be combined.
+
+    `overrides` are those of the command that asked for the first stage: a larger budget holds
+    for both.
+
+    Raises:
+        StudyError: what is stored of it put other choices together.
+    """
+    if not first.study.then:
+        return None
+    known = answer(first.study, first.record)
+    found = accepted(first.study, known)
+    if not known.complete or not found.follows:  # a limit of the budget ends a stage early
+        return None
+    stage = together(first.study, found.choices)
+    folder = runs / second_name(first.study.name)
+    before = _stored(folder.name, runs)
+    if before is None:
+        first_asked, place = list(first.study.asked), Path(first.study.asked_in)
+        return prepare_data(_read(first_asked, place, runs, stage), runs)
+    if plain(stored_stage(before).arms) != plain(stage.arms):
+        raise StudyError(
+            f"{folder}: is stored for other choices than {first.study.name} accepts now"
+            f" ({', '.join(item.arm for item in found.choices)}): move the folder away, and"
+            f" `selector run {first.study.name}` puts these together"
+        )
+    own = [text for text in overrides if text.partition("=")[0] != "name"]
+    asked, place = _asked(before.name, own, before)
+    return prepare_data(_read(asked, place, runs, stage), runs)
 
 
 def conduct(
@@ -52,40 +112,62 @@ def conduct(
     runs: Path,
     tracker: Tracker,
     *,
+    start: str = "",
     on_progress: Callable[[Agenda], None] = lambda agenda: None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Conducted:
     """Run the study, or go on with what is stored of it.
 
+    `start` names an import or another study whose observations a sampler that learns starts with.
+
     Raises:
-        StudyError: another process runs it, or what is stored asks another question.
+        StudyError: another process runs it, what is stored asks another question, or it began
+            with another start.
         RunFailed: its runs crash again and again.
     """
     folder = runs / study.name
     with study_lock(folder):
         record = Record(FolderStore(folder))
         _check_same_question(study, folder)
+        if start:
+            start_from(start, study, record, runs)
         record.write_study(study.to_mapping())
+        data_folder, finished = runs / DATA_FOLDER, False
         with LAUNCHERS[study.launcher.name](study.launcher) as launcher:
-            finished = run_study(
-                study,
-                record,
-                launcher,
-                tracker,
-                data_folder=runs / DATA_FOLDER,
-                on_progress=on_progress,
-                interrupted=interrupted,
-            )
+            if untimed(study):
+                pilot = time_arms(
+                    study,
+                    record,
+                    launcher,
+                    tracker,
+                    data_folder=data_folder,
+                    interrupted=interrupted,
+                )
+                study = _settled(replace(study, pilot=pilot), data_folder)
+                record.write_study(study.to_mapping())
+            if not untimed(study):
+                finished = run_study(
+                    study,
+                    record,
+                    launcher,
+                    tracker,
+                    data_folder=data_folder,
+                    on_progress=on_progress,
+                    interrupted=interrupted,
+                )
     stored = StoredStudy(study=study, record=record, folder=folder)
     return Conducted(stored=stored, finished=finished)
 
 
 def prepare_data(study: Study, runs: Path) -> Study:
-    """The study with each arm's data read, tokenized and named by its fingerprint.
+    """The study with each arm's data read, tokenized and named, and the lengths of its runs.
 
     Raises:
-        InputError: every mistake in the data, and functions that cannot be imported.
+        InputError: every mistake in the data and tables, functions that cannot be imported, and
+            lengths that are not one step.
     """
+    if any(arm.config.objective.kind == "replay" for arm in study.arms):
+        return with_tables(study)
     from selector.launch.function import check
     from selector.train.data.prepare import prepare
 
@@ -109,7 +191,43 @@ def prepare_data(study: Study, runs: Path) -> Study:
         arms.append(replace(arm, config=config))
     if mistakes:
         raise InputError(list(dict.fromkeys(mistakes)))
-    return replace(study, arms=tuple(arms))
+    return _settled(replace(study, arms=tuple(arms)), runs / DATA_FOLDER)
+
+
+def _settled(study: Study, data_folder: Path) -> Study:
+    """The study with the tokens of every arm, as its prepared data and its pilot runs say."""
+    mistakes = Mistakes()
+    study = settle(study, training_tokens(study.arms[0].config, data_folder), mistakes)
+    mistakes.raise_if_any()
+    return study
+
+
+def training_tokens(config: RunConfig, data_folder: Path) -> int:
+    """Tokens of the training part of prepared data; 0 where runs are not built in."""
+    if not config.built_in:
+        return 0
+    from selector.train.data.prepare import describe
+
+    return int(describe(config.data, data_folder)["tokens"]["train"])
+
+
+def _read(asked: list[str], folder: Path, runs: Path, stage: SecondStage | None) -> Study:
+    """The study that `asked` describes, or the second stage of it; its data is not prepared."""
+    listed = None if stage is None else stage.arms
+    composed = compose_study(study_file(asked[0]), asked[1:], folder, listed)
+    if stage is not None:
+        composed = replace(composed, question=stage.question(composed.question))
+    stored = _stored(check_name(composed.question.name), runs)
+    return replace(
+        resolve(composed, stored),
+        asked=tuple(asked),
+        asked_in=str(folder),
+        after="" if stage is None else stage.after,
+    )
+
+
+def _keys(overrides: list[str]) -> set[str]:
+    return {text.partition("=")[0] for text in overrides}
 
 
 def _stored(name: str, runs: Path) -> Study | None:
@@ -117,22 +235,24 @@ def _stored(name: str, runs: Path) -> Study | None:
     return None if mapping is None else read_mapping(mapping, runs / name)
 
 
-def _asked(study: str, overrides: list[str], runs: Path) -> tuple[list[str], Path]:
+def _asked(study: str, overrides: list[str], before: Study | None) -> tuple[list[str], Path]:
     """Study file or name, then overrides, and the folder below which relative paths lie.
 
-    The name of what is stored goes on with it as it was asked then; overrides of a whole group
-    replace what was given for its keys.
+    The name of what is stored, `before`, goes on with it as it was asked then; overrides of a
+    whole group replace what was given for its keys, and a length replaces one in other words.
     """
-    keys = {text.partition("=")[0] for text in overrides}
+    keys = _keys(overrides)
     groups = keys & set(GROUPS)
-    before = _to_go_on_with(study, keys, runs)
     if before is None:
         path = study_file(study)
         shipped = path.is_relative_to(studies_folder())
         return [study if shipped else str(path), *overrides], Path.cwd()
     file, *own = before.asked
+    replaced = keys | (set(LENGTHS) if keys & set(LENGTHS) else set())
     given = [(text.partition("=")[0], text) for text in own]
-    kept = [text for key, text in given if key not in keys and key.partition(".")[0] not in groups]
+    kept = [
+        text for key, text in given if key not in replaced and key.partition(".")[0] not in groups
+    ]
     return [file, *kept, *overrides], Path(before.asked_in)
 
 

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 
 from selector.errors import RunFailed
 from selector.launch.base import Finished, Launcher, Reported, Started
 from selector.study.agenda import Agenda
 from selector.study.study import Study
 from selector.track.record import Record
-from selector.track.run import Ended, Outcome, Result
+from selector.track.run import Outcome, Result
 from selector.track.tracker import Origin, Tracker
 
 #: The same crash this often stops a study: the fault lies in the program, not in a configuration.
@@ -31,18 +32,24 @@ def run_study(
 ) -> bool:
     """Run the study, or go on with it; False where it was interrupted before its end.
 
+    It also ends, unfinished, where a limit of its budget is reached.
+
     Raises:
         RunFailed: three runs crashed with the same error.
     """
     agenda = Agenda(study, record)
+    begin = monotonic()
     crashes: Counter[str] = Counter()
     while not interrupted():
-        while launcher.room() > 0 and (found := agenda.next()):
+        spent = _spent(agenda, monotonic() - begin)
+        while not spent and launcher.room() > 0 and (found := agenda.next()):
             run, trial = found
             tracker.started(run, Origin(study=study.name, arm=trial.arm, trial=trial))
             launcher.submit(replace(run, data_folder=data_folder))
         on_progress(agenda)
         if agenda.idle:
+            if spent and not agenda.searches.complete:
+                agenda.stop(spent)
             return True
         for event in launcher.poll(0.5):
             match event:
@@ -50,7 +57,7 @@ def run_study(
                     record.report(key, step, metrics)
                     tracker.reported(key, step, metrics)
                 case Finished(key=key, ended=ended):
-                    result = agenda.finish(key, _checked(study, record, key, ended))
+                    result = agenda.finish(key, ended)
                     if result is not None:
                         tracker.ended(key, result)
                         _count_crash(crashes, result)
@@ -59,14 +66,14 @@ def run_study(
     return False
 
 
-def _checked(study: Study, record: Record, key: str, ended: Ended) -> Ended:
-    """A run that completed without the study's metric did not do its job: it crashed."""
-    rows = record.curve(key)
-    if ended.outcome is not Outcome.COMPLETE or any(study.metric in row for row in rows):
-        return ended
-    seen = sorted({name for row in rows for name in row} - {"step"})
-    text = f"metric: {study.metric!r} was never reported; reported: {', '.join(seen) or 'nothing'}"
-    return replace(ended, outcome=Outcome.CRASHED, error=text)
+def _spent(agenda: Agenda, seconds: float) -> str:
+    """The limit of the budget that is reached, `seconds` after the command began; empty: none."""
+    budget = agenda.study.budget
+    if budget.hours and seconds >= 3600 * budget.hours:
+        return f"budget.hours={budget.hours:g}"
+    if budget.device_hours and agenda.searches.device_seconds >= 3600 * budget.device_hours:
+        return f"budget.device_hours={budget.device_hours:g}"
+    return ""
 
 
 def _count_crash(crashes: Counter[str], result: Result) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from selector.study.agenda import Agenda
-from selector.study.answer import is_complete
+from selector.study.searches import Searches
 from selector.study.stored import StoredStudy
 from selector.track.lock import is_locked
 from selector.track.run import Stage
@@ -47,9 +46,9 @@ class Status:
 def status(stored: StoredStudy) -> Status:
     """The status, from what is stored."""
     study, record = stored.study, stored.record
-    agenda = Agenda(study, record, again=())
+    searches = Searches(study, record)
     live = is_locked(stored.folder)
-    state = "complete" if is_complete(study, record) else "interrupted"
+    state = "complete" if searches.complete else "interrupted"
     sign = 1 if study.minimize else -1
     completed = [
         (sign * item.result.value, item.trial.arm, item.trial.number, item.result.value)
@@ -58,15 +57,15 @@ def status(stored: StoredStudy) -> Status:
     ]
     best = min(completed, default=None)
     runs = [item for item in record.runs() if item.trial]
-    rows = agenda.progress()
+    rows = searches.progress()
     return Status(
         study=study.name,
         metric=study.metric,
         state="running" if live else state,
         arms=tuple(ArmStatus(**row) for row in rows),
-        total=agenda.total,
+        total=searches.total,
         asked=len(runs),
-        finished=agenda.finished,
+        finished=searches.finished,
         failed=sum(sum(row["failures"].values()) for row in rows),
         running=sum(item.result is None for item in runs) if live else 0,
         best=None if best is None else {"arm": best[1], "trial": best[2], "value": best[3]},

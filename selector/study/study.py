@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 from selector.config.decode import Mistakes, dataclass_from, run_config, technique
@@ -13,7 +14,14 @@ from selector.config.question import Margin
 from selector.config.schema import Budget, Launch, RunConfig, Technique, Track, Value
 from selector.space.cost import flops_per_token
 from selector.space.dimension import Dimension, dimension, range_mapping
+from selector.space.length import whole_steps
 from selector.space.space import Space
+from selector.study.constraints import Constraint, parse_constraints
+
+#: With rungs, trials are first trained on one of so many parts of their tokens.
+RUNG_SHARE = 3
+#: Of a budget, what may grow when a study goes on; time limits and stop_when_clear are free.
+_MAY_GROW = ("trials", "replicates", "most_replicates", "screen", "verdict_seeds", "extensions")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +37,10 @@ class Arm:
     """Its configuration before any trial changes a value."""
     space: Space
     tokens: int
-    """Training tokens of each of its runs, at the configuration above."""
+    """Training tokens of each of its runs, at the configuration above; 0: not known before the
+    data is prepared."""
+    length: tuple[str, float] | None = None
+    """The length of a run as asked: (tokens, epochs or flops; how many); None: its tokens."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +66,11 @@ class Study:
     """The folder where it was asked: relative paths are below it."""
     fair: str = "tokens"
     """What a run of every arm gets as much of as one of the first arm: tokens, flops, seconds."""
+    pilot: Mapping[str, float] = field(default_factory=dict)
+    """Arm -> seconds of training, without evaluation, for a token at its own defaults; measured
+    once, before the first trial, where `fair` is seconds."""
+    fixed: Mapping[str, Value] = field(default_factory=dict)
+    """Dotted key -> value, as the study file and the command line give it to every arm."""
     rungs: bool = False
     """Whether trials are first trained for a third of their length; resolved from the budget's."""
     subject_to: tuple[str, ...] = ()
@@ -63,6 +79,8 @@ class Study:
     """Costs against which the report shows quality."""
     then: tuple[str, ...] = ()
     """Stages after the verdict."""
+    after: str = ""
+    """The study whose accepted choices it puts together; empty: it is no second stage."""
     notes: tuple[str, ...] = ()
     """What was decided or dropped while the study was composed, for people."""
 
@@ -71,16 +89,34 @@ class Study:
         """Whether smaller values of the metric are better."""
         return self.direction == "minimize"
 
+    @cached_property
+    def constraints(self) -> tuple[Constraint, ...]:
+        """What `subject_to` asks for."""
+        mistakes = Mistakes()
+        found = parse_constraints(self.subject_to, mistakes)
+        mistakes.raise_if_any()
+        return found
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """Sub-searches in each arm at each look; one where a search has no randomness."""
+        searched = any(arm.space.dimensions for arm in self.arms)
+        return self.budget.looks if searched and self.sampler.name != "grid" else (1,)
+
     @property
     def sub_searches(self) -> int:
-        """Independent searches in each arm: one where a search has no randomness."""
-        searched = any(arm.space.dimensions for arm in self.arms)
-        return self.budget.replicates if searched and self.sampler.name != "grid" else 1
+        """Independent searches in each arm at the first look."""
+        return self.looks[0]
 
     @property
     def verdict_seeds(self) -> int:
         """Fresh seeds for each finalist; the budget's verdict runs are kept with one sub-search."""
         return self.budget.verdict_seeds * self.budget.replicates // self.sub_searches
+
+    @property
+    def screens(self) -> bool:
+        """Whether the best trials of a sub-search are trained on a screening seed."""
+        return self.budget.screen > 1 and any(arm.space.dimensions for arm in self.arms)
 
     def trials_in(self, arm: Arm) -> int:
         """Trials in each sub-search of `arm`: the budget's, the grid's, or one to tune nothing."""
@@ -100,11 +136,16 @@ class Study:
         return self.seed * 1_000_000 + (sub_search + 1) * 1000 + first + place
 
     def tokens_of(self, arm: Arm, config: RunConfig, stage: str = "explore") -> int:
-        """Training tokens of a run of `arm` with `config`; a rung has a third of the whole."""
+        """Training tokens of a run of `arm` with `config`; a rung has a third of the whole.
+
+        With `fair: flops` a trial that changes the cost of a token trains on fewer or more of them.
+        """
         tokens = arm.tokens
         if self.fair == "flops" and config.built_in:
-            tokens = round(tokens * flops_per_token(arm.config) / flops_per_token(config))
-        return max(1, tokens // 3) if stage == "rung1" else tokens
+            own, changed = flops_per_token(arm.config), flops_per_token(config)
+            if changed != own:
+                tokens = whole_steps(tokens * own / changed, config)
+        return max(1, tokens // RUNG_SHARE) if stage == "rung1" else tokens
 
     def arm(self, name: str) -> Arm:
         """The arm called `name`."""
@@ -112,7 +153,8 @@ class Study:
 
     def to_mapping(self) -> dict[str, Any]:
         """The plain form that study.yaml holds."""
-        mapping: dict[str, Any] = plain({k: v for k, v in vars(self).items() if k != "arms"})
+        own = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "arms"}
+        mapping: dict[str, Any] = plain(own)
         mapping["arms"] = [
             {
                 "name": arm.name,
@@ -120,6 +162,7 @@ class Study:
                 "space": {key: range_mapping(d) for key, d in arm.space.dimensions.items()},
                 "choices": dict(arm.choices),
                 "tokens": arm.tokens,
+                "length": plain(arm.length),
                 "config": plain(arm.config),
             }
             for arm in self.arms
@@ -143,7 +186,7 @@ def from_mapping(mapping: Mapping[str, Any]) -> Study:
         "tracker": dataclass_from(Track, mapping["tracker"], "tracker", mistakes),
     }
     labels = {"name": str, "question": str, "metric": str, "direction": str, "seed": int}
-    for key, kind in {**labels, "asked_in": str}.items():
+    for key, kind in {**labels, "asked_in": str, "after": str}.items():
         if type(mapping[key]) is not kind:
             mistakes.add(key, f"expected {kind.__name__}, got {mapping[key]!r}")
     if mapping["direction"] not in ("minimize", "maximize") or not arms:
@@ -157,10 +200,13 @@ def from_mapping(mapping: Mapping[str, Any]) -> Study:
         asked=tuple(mapping["asked"]),
         asked_in=mapping["asked_in"],
         fair=mapping["fair"],
+        pilot=dict(mapping["pilot"]),
+        fixed={key: _frozen(value) for key, value in mapping["fixed"].items()},
         rungs=mapping["rungs"],
         subject_to=tuple(mapping["subject_to"]),
         pareto=tuple(mapping["pareto"]),
         then=tuple(mapping["then"]),
+        after=mapping["after"],
         notes=tuple(mapping["notes"]),
     )
 
@@ -174,14 +220,17 @@ def dimension_for(config: RunConfig, key: str, mapping: Any) -> Dimension:
 def question_changes(stored: Study, asked: Study) -> list[str]:
     """What differs between two studies that must be the same question; counts may grow."""
     changes = []
-    for key in ("metric", "direction", "seed", "margin", "sampler", "tune"):
+    keys = ("metric", "direction", "seed", "margin", "sampler", "tune")
+    for key in (*keys, "fair", "subject_to", "pareto", "rungs"):
         old, new = plain(getattr(stored, key)), plain(getattr(asked, key))
         if old != new:
             changes.append(f"{key}: stored {old}, now {new}")
-    if stored.budget.tokens != asked.budget.tokens:
-        changes.append(f"budget.tokens: stored {stored.budget.tokens}, now {asked.budget.tokens}")
-    for key in ("trials", "replicates", "verdict_seeds"):
+    if stored.budget.branch != asked.budget.branch:  # a rung would warm up for another time
+        changes.append(f"budget.branch: stored {stored.budget.branch}, now {asked.budget.branch}")
+    for key in _MAY_GROW:
         was, now = getattr(stored.budget, key), getattr(asked.budget, key)
+        if key == "most_replicates":  # as far as the looks reach, however that is written
+            was, now = max(stored.budget.looks), max(asked.budget.looks)
         if now < was:
             changes.append(f"budget.{key}: stored {was}, now {now}; it may only grow")
     names, new_names = [arm.name for arm in stored.arms], [arm.name for arm in asked.arms]
@@ -191,11 +240,23 @@ def question_changes(stored: Study, asked: Study) -> list[str]:
     for old_arm, new_arm in zip(stored.arms, asked.arms, strict=True):
         if config_fingerprint(old_arm.config) != config_fingerprint(new_arm.config):
             changes += _config_changes(old_arm, new_arm)
+        if (old_arm.length, old_arm.tokens) != (new_arm.length, new_arm.tokens):
+            changes.append(_length_change(old_arm, new_arm))
         if old_arm.space != new_arm.space:
             was_space = {k: range_mapping(d) for k, d in old_arm.space.dimensions.items()}
             now_space = {k: range_mapping(d) for k, d in new_arm.space.dimensions.items()}
             changes.append(f"{old_arm.name}: space: stored {was_space}, now {now_space}")
-    return changes
+    return list(dict.fromkeys(changes))
+
+
+def _length_change(old: Arm, new: Arm) -> str:
+    """How the length of an arm's runs changed: as it was asked, or else in what follows from it."""
+    was, now = old.length or ("tokens", old.tokens), new.length or ("tokens", new.tokens)
+    if was == now:
+        return f"{old.name}: tokens of a run: stored {old.tokens}, now {new.tokens}"
+    if was[0] == now[0]:
+        return f"budget.{was[0]}: stored {was[1]}, now {now[1]}"
+    return f"budget: stored {was[0]}={was[1]}, now {now[0]}={now[1]}"
 
 
 def _config_changes(old: Arm, new: Arm) -> list[str]:
@@ -214,4 +275,16 @@ def _arm(mapping: Mapping[str, Any]) -> Arm:
         config=config,
         space=Space(dimensions={key: dimension_for(config, key, value) for key, value in ranges}),
         tokens=int(mapping["tokens"]),
+        length=_length(mapping["length"]),
     )
+
+
+def _length(asked: Any) -> tuple[str, float] | None:
+    if asked is None:
+        return None
+    unit, amount = asked
+    return str(unit), amount
+
+
+def _frozen(value: Any) -> Value:
+    return tuple(value) if isinstance(value, list) else value

@@ -13,14 +13,22 @@ _INFEASIBLE = (Outcome.DIVERGED, Outcome.OUT_OF_MEMORY, Outcome.TIMEOUT)
 _PENALTY = 100.0
 
 
-def told(outcome: Outcome, value: float | None, known: Sequence[float], *, minimize: bool) -> Told:
+def told(
+    outcome: Outcome,
+    value: float | None,
+    known: Sequence[float],
+    violated: float = -1.0,
+    *,
+    minimize: bool,
+) -> Told:
     """What to tell about a run with this outcome and value.
 
-    `known` are the values of the sub-search's completed trials: the penalty of an infeasible one
-    lies beyond the worst of them by their spread, at least by one.
+    `known` are the values of the sub-search's completed trials: the penalty of one that failed
+    lies beyond the worst of them by their spread, at least by one. `violated` says by how much a
+    run that completed breaks the study's constraints; at most 0: it breaks none.
     """
     if outcome is Outcome.COMPLETE and value is not None:
-        return Told(state="complete", value=value, constraint=-1.0)
+        return Told(state="complete", value=value, constraint=violated if violated > 0 else -1.0)
     if outcome in _INFEASIBLE:
         sign = 1.0 if minimize else -1.0
         penalty = sign * _PENALTY

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from selector.config.decode import unknown
 from selector.config.identity import plain
 from selector.errors import ConfigError
 from selector.track.background import BackgroundTracker, Mirror
@@ -318,3 +319,41 @@ class _MlflowMirror(Mirror):
             tags=[RunTag(name(k), text(v, _TAG)) for k, v in tags.items()],
             synchronous=True,
         )
+
+
+def finished_runs(uri: str, experiment: str) -> list[tuple[dict[str, str], dict[str, float]]]:
+    """Parameters and last metrics of an experiment's finished runs, the oldest first.
+
+    Raises:
+        ConfigError: there is no such experiment, or no such store.
+    """
+    for variable, value in ENVIRONMENT.items():
+        os.environ.setdefault(variable, value)
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    silence = Silence()
+    silence.fall()
+    try:
+        client = MlflowClient(uri)
+        stored = client.get_experiment_by_name(experiment)
+        if stored is None:
+            names = sorted(item.name for item in client.search_experiments())
+            raise ConfigError(f"{uri}: {unknown('experiment', experiment, names)}")
+        runs, token = [], None
+        while True:
+            page = client.search_runs(
+                [stored.experiment_id],
+                filter_string="attributes.status = 'FINISHED'",
+                max_results=_PAGE,
+                order_by=["attributes.start_time ASC"],
+                page_token=token,
+            )
+            runs += [(dict(run.data.params), dict(run.data.metrics)) for run in page]
+            token = page.token
+            if not token:
+                return runs
+    except MlflowException as error:
+        raise ConfigError(f"{uri}: MLflow cannot read it: {error}") from error
+    finally:
+        silence.lift()

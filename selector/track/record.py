@@ -8,6 +8,7 @@ there is no second database to disagree with them. The controller is the only wr
     trials/NNNNN-FINGERPRINT/trial.yaml
     trials/NNNNN-FINGERPRINT/runs/STAGE-sSEED/      run.yaml · metrics.jsonl · result.json
     reruns/NNNNN/                                   the same run files, for `rerun`
+    pilots/NNNNN/                                   and for the runs that time the arms
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class StoredRun:
 
     run: Run
     trial: Trial | None
-    """None for reruns and single runs."""
+    """None for reruns, pilots and single runs."""
     result: Result | None
 
 
@@ -62,8 +63,9 @@ class Record:
         self._runs: dict[str, StoredRun] = {}
         for name in store.names("trials"):
             self._read_trial(f"trials/{name}")
-        for name in store.names("reruns"):
-            self._read_run(f"reruns/{name}", None)
+        for folder in ("reruns", "pilots"):
+            for name in store.names(folder):
+                self._read_run(f"{folder}/{name}", None)
 
     def study(self) -> dict[str, Any] | None:
         """The stored study; None where nothing is stored yet."""
@@ -97,6 +99,8 @@ class Record:
         What an earlier, unfinished attempt reported is dropped: the run starts again.
         """
         content = {"format": FORMAT, "stage": run.stage, "seed": run.seed, "tokens": run.tokens}
+        if run.trunk_for:
+            content["trunk_for"] = run.trunk_for
         if trial is None:
             content["config"] = run.config
         self.store.remove(f"{run.key}/result.json")
@@ -132,7 +136,7 @@ class Record:
 
     def decisions(self) -> list[dict[str, Any]]:
         """Everything decided, in order."""
-        return [json.loads(line) for line in self.store.lines("decisions.jsonl")]
+        return self._rows("decisions.jsonl")
 
     def run(self, key: str) -> StoredRun | None:
         """The run called `key`, if it was asked for."""
@@ -146,7 +150,9 @@ class Record:
 
     def curve(self, key: str) -> list[dict[str, float]]:
         """What a run reported: rows of `step` and metrics, in order of steps."""
-        name = f"{key}/metrics.jsonl"
+        return self._rows(f"{key}/metrics.jsonl")
+
+    def _rows(self, name: str) -> list[dict[str, Any]]:
         try:
             return [json.loads(line) for line in self.store.lines(name)]
         except ValueError as error:
@@ -185,6 +191,7 @@ class Record:
                 seed=int(mapping["seed"]),
                 tokens=int(mapping["tokens"]),
                 folder=self.store.path(key),
+                trunk_for=int(mapping.get("trunk_for", 0)),
             )
         result = self._read_result(key)
         if result and run.stage == Stage.EXPLORE and result.told is None:

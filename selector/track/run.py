@@ -78,11 +78,23 @@ class Run:
     """Where the worker may write (log.txt, checkpoint/, a user's files); None: nowhere."""
     data_folder: Path | None = None
     """Where prepared data sets are found, by fingerprint."""
+    trunk_for: int = 0
+    """Length in tokens of a longer run that may continue this one: this one warms up for as many
+    steps as that, and leaves in its folder the state up to which both are the same; 0: none."""
+    branch: Path | None = None
+    """Folder of a shorter run of the same configuration and seed that was made with `trunk_for`
+    this length: training starts from the state it left. None: from the beginning."""
 
     @property
     def fingerprint(self) -> str:
-        """The run's fingerprint."""
-        return run_fingerprint(self.config, seed=self.seed, stage=self.stage, tokens=self.tokens)
+        """The run's fingerprint; where it starts from changes no result and is not part of it."""
+        return run_fingerprint(
+            self.config,
+            seed=self.seed,
+            stage=self.stage,
+            tokens=self.tokens,
+            trunk_for=self.trunk_for,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

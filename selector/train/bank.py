@@ -11,6 +11,9 @@ torch.where, leave it alone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -18,15 +21,31 @@ from torch import Tensor
 
 from selector.config.identity import fuse_key
 from selector.config.schema import RunConfig
+from selector.train.gradients import LayerGroups
 from selector.train.layout import Layout, Parameter
 from selector.train.model import MODELS
 from selector.train.objective import OBJECTIVES
 from selector.train.objective.causal_lm import Extras
 from selector.train.optimizer import OPTIMIZERS
 from selector.train.regularization import Dropout, clip_by_norm
-from selector.train.schedule import SCHEDULES
+from selector.train.schedule import factors
 
 _REGULARIZATION = ("dropout", "grad_clip", "label_smoothing", "z_loss")
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """All that training has made of one run so far; it fits into any slot of any bank.
+
+    Which windows and dropout masks come next follows from the seed and the step.
+    """
+
+    seed: int
+    step: int
+    """Steps made."""
+    tensors: Mapping[str, Tensor]
+    """On the CPU: `weights/NAME` and `STATE/NAME` for each parameter and each of the optimizer's
+    buffers; `factors`, the schedule's factor of each step made, [step]."""
 
 
 class Bank:
@@ -66,6 +85,8 @@ class Bank:
         """The schedule's factor for each step of each slot's run, [K, longest run]."""
         self.regularization = {name: torch.zeros(width, device=device) for name in _REGULARIZATION}
         self._weights = self._leaves()
+        self._groups = LayerGroups(self.layout)
+        self._group_norms = torch.empty(width, 0)
         self._losses: list[Tensor] = []
         self._norms: list[Tensor] = []
 
@@ -81,16 +102,44 @@ class Bank:
         self.optimizer.enter(slot, config.optimizer.values)
         for name, tensor in self.regularization.items():
             tensor[slot] = getattr(config.regularization, name)
-        schedule = SCHEDULES[config.schedule.name]
         if steps > self.factors.shape[1]:
             missing = steps - self.factors.shape[1]
             self.factors = torch.nn.functional.pad(self.factors, (0, missing))
-        self.factors[slot, :steps] = torch.tensor(
-            [schedule(step, steps, config.schedule.values) for step in range(steps)]
-        )
+        self.factors[slot, :steps] = torch.tensor(factors(config.schedule, steps))
         self.seed[slot] = seed
         self.count[slot] = 0
         self.active[slot] = True
+
+    def state(self, slot: int) -> State:
+        """The state of the run in `slot`, copied to the CPU; the host waits for the device."""
+        step = int(self.count[slot])
+        tensors = {**self._views(slot), "factors": self.factors[slot, :step]}
+        return State(
+            seed=int(self.seed[slot]),
+            step=step,
+            tensors={name: tensor.to("cpu", copy=True) for name, tensor in tensors.items()},
+        )
+
+    def restore(self, slot: int, state: State) -> None:
+        """Let the run that has entered `slot` go on where `state` was taken.
+
+        Raises:
+            ValueError: that was a run with another seed, other learning rates up to there, or
+                other parameters or optimizer state.
+        """
+        ours, theirs = self.factors[slot, : state.step].cpu(), state.tensors["factors"]
+        if int(self.seed[slot]) != state.seed:
+            raise ValueError(f"seed: expected {int(self.seed[slot])}, got {state.seed}")
+        if not torch.equal(ours, theirs):
+            raise ValueError(f"schedule: its first {state.step} steps have other learning rates")
+        targets = self._views(slot)
+        given = {name: tuple(item.shape) for name, item in state.tensors.items()}
+        expected = {name: tuple(item.shape) for name, item in targets.items()}
+        if given != {**expected, "factors": (state.step,)}:
+            raise ValueError(f"state: expected tensors {expected}, got {given}")
+        for name, target in targets.items():
+            target.copy_(state.tensors[name])
+        self.count[slot] = state.step
 
     def leave(self, slot: int) -> None:
         """Clear `slot`."""
@@ -100,13 +149,16 @@ class Bank:
         for tensor in (self.parameters, self.count, self.seed, self.factors, *settings):
             tensor[slot].zero_()
 
-    def step(self, windows: Tensor) -> None:
+    def step(self, windows: Tensor, *, measured: bool = False) -> None:
         """One optimizer step of every active slot.
 
         Args:
             windows: int64 [accumulation, K, sequences, context + 1]; of inactive slots anything.
+            measured: whether the gradient's norms by groups of layers are kept.
         """
         loss = self.compute_gradients(windows)
+        if measured:
+            self._group_norms = self._groups.norms(self.gradients)
         norm = clip_by_norm(self.gradients, self.regularization["grad_clip"])
         factor = self.factors.gather(1, self.count.unsqueeze(1)).squeeze(1)
         self.count += self.active
@@ -148,9 +200,22 @@ class Bank:
         losses, norms = both.cpu().double().numpy()
         return losses, norms
 
+    def group_norms(self, slot: int) -> list[float]:
+        """The norms of `selector.train.gradients` at the last measured step; waits for it."""
+        found: list[float] = self._group_norms[slot].tolist()
+        return found
+
     def weights(self, slot: int) -> dict[str, Tensor]:
         """One run's parameters by name, as views without a slot dimension."""
         return self.layout.views(self.parameters[slot])
+
+    def _views(self, slot: int) -> dict[str, Tensor]:
+        """What training changes of one run, by the names of a State's tensors."""
+        return {
+            f"{kind}/{name}": view
+            for kind, rows in {"weights": self.parameters, **self.optimizer.state}.items()
+            for name, view in self.layout.views(rows[slot]).items()
+        }
 
     def _leaves(self) -> dict[str, Tensor]:
         """What autograd differentiates: views of `parameters`, in the layout's order."""

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import platform
+import resource
+import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -33,8 +37,39 @@ def find(name: str) -> torch.device:
     return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
 
 
-def facts(config: RunConfig, device: torch.device, width: int) -> dict[str, Any]:
-    """Where a run was trained and how large it was, for its result."""
+def reset_peak_memory(device: torch.device) -> None:
+    """Let `peak_memory_gib` count from now on."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    else:
+        with suppress(OSError):  # Linux: 5 resets the peak of the resident memory, proc(5)
+            Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_memory_gib(device: torch.device) -> float:
+    """The most memory in use since `reset_peak_memory`, in GiB.
+
+    On a GPU, what torch's allocator gave out: it is the bank's, so of all runs side by side. On
+    a CPU, the resident memory of the whole process: Python and torch are in it (about .3 GiB), and
+    what an earlier run of this worker did not give back.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**30
+    with suppress(OSError, ValueError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):  # in kB of 1024 bytes
+                return int(line.split()[1]) / 2**20
+    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss; since the process began
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
+
+
+def facts(config: RunConfig, device: torch.device, width: int, steps: int = 0) -> dict[str, Any]:
+    """Where a run was trained, how large it was and what `steps` of it took, for its result.
+
+    `flops` are those of the run's training by formula, evaluations left out; for
+    `peak_memory_gib` see there.
+    """
+    per_token = cost.flops_per_token(config)
     return {
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "width": width,
@@ -43,7 +78,9 @@ def facts(config: RunConfig, device: torch.device, width: int) -> dict[str, Any]
         "python": platform.python_version(),
         "platform": platform.platform(),
         "parameters": cost.parameters(config),
-        "flops_per_token": cost.flops_per_token(config),
+        "flops_per_token": per_token,
+        "flops": per_token * steps * config.batch.tokens_per_step,
+        "peak_memory_gib": round(peak_memory_gib(device), 4),
     }
 
 

@@ -39,10 +39,10 @@ class Feed:
         self._ahead = max(1, min(_AHEAD, _MOST // (batch.tokens_per_step * width)))
         self._ready: list[Tensor] = []
 
-    def enter(self, slot: int, seed: int) -> None:
-        """From now on `slot` gets the windows of `seed`, from the first one."""
+    def enter(self, slot: int, seed: int, step: int = 0) -> None:
+        """From now on `slot` gets the windows of `seed`, those of step `step` (from 0) first."""
         self._forget()
-        self._seeds[slot], self._steps[slot] = seed, 0
+        self._seeds[slot], self._steps[slot] = seed, step
 
     def leave(self, slot: int) -> None:
         """From now on `slot` gets zeros."""

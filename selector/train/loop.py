@@ -7,18 +7,20 @@ to see whether somebody wants it to stop; in between, the device is never waited
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from time import perf_counter
 
 import torch
 
-from selector.errors import DataError
+from selector.errors import ConfigError, DataError
 from selector.track.run import Ended, Outcome, Reporter, Run
-from selector.train import checkpoint
+from selector.train import checkpoint, gradients
 from selector.train.bank import Bank
 from selector.train.data.corpus import Corpus
 from selector.train.data.sample import evaluation_windows
-from selector.train.device import facts, find, is_out_of_memory
+from selector.train.device import facts, find, is_out_of_memory, reset_peak_memory
 from selector.train.evaluate import described, mean_loss
 from selector.train.feed import Feed
 from selector.train.member import Member
@@ -35,9 +37,10 @@ def train(runs: Sequence[Run], reporter: Reporter, device: str) -> None:
     Raises:
         DataError: the prepared data is not there, or too short for the context.
     """
-    started = perf_counter()
+    started, place = perf_counter(), find(device)
+    reset_peak_memory(place)
     try:
-        Training(runs, reporter, find(device)).run()
+        Training(runs, reporter, place).run()
     except RuntimeError as error:
         if len(runs) > 1 or not is_out_of_memory(error):
             raise
@@ -47,7 +50,7 @@ def train(runs: Sequence[Run], reporter: Reporter, device: str) -> None:
                 outcome=Outcome.OUT_OF_MEMORY,
                 seconds=perf_counter() - started,
                 error=str(error),
-                facts=facts(runs[0].config, find(device), 1),
+                facts=facts(runs[0].config, place, 1),
             ),
         )
 
@@ -68,16 +71,46 @@ class Training:
         for member in self.members:
             self.bank.enter(member.slot, member.config, member.run.seed, member.steps)
             self.feed.enter(member.slot, member.run.seed)
+            if member.run.branch is not None:
+                self._branch(member, member.run.branch)
+
+    def _branch(self, member: Member, folder: Path) -> None:
+        """Start from the trunk of the run in `folder`; from the beginning where it is not whole.
+
+        Both come to the same weights, so a lost trunk costs time and not the run.
+
+        Raises:
+            ConfigError: it was left by another run than a shorter one of this.
+        """
+        try:
+            snapshot = checkpoint.load_trunk(folder)
+        except (FileNotFoundError, ValueError) as error:
+            member.facts["not_branched"] = str(error)
+            return
+        try:
+            member.resume(snapshot)
+            self.bank.restore(member.slot, snapshot.state)
+        except ValueError as error:
+            raise ConfigError(f"branch: {folder} does not fit: {error}") from error
+        self.feed.enter(member.slot, member.run.seed, member.step)
+        below = member.run.folder
+        member.facts |= {
+            "branched_from": os.path.relpath(folder, below) if below else str(folder),
+            "steps_saved": member.step,
+            "seconds_saved": snapshot.seconds,
+        }
 
     def run(self) -> None:
         """Train until every run has ended."""
         looked = perf_counter()
         while self.members:
-            self.bank.step(self.feed.next())
+            measured = any(member.due_next for member in self.members)
+            self.bank.step(self.feed.next(), measured=measured)
             for member in self.members:
                 member.step += 1
             now = perf_counter()
-            if now - looked > _LOOK_EVERY or any(member.due for member in self.members):
+            due = any(member.due or member.keeps for member in self.members)
+            if due or now - looked > _LOOK_EVERY:
                 losses, norms = self.bank.drain()
                 self.trained += perf_counter() - looked
                 for member in list(self.members):
@@ -86,8 +119,14 @@ class Training:
                 looked = perf_counter()
 
     def _look_at(self, member: Member, wrong: str) -> None:
-        """Report what is due, and end the run where it is over; `wrong`: how it diverged."""
-        metrics = {} if wrong or not member.due else member.metrics(self.trained)
+        """Report and keep what is due, end the run where it is over; `wrong`: how it diverged."""
+        metrics: dict[str, float] = {}
+        if member.due and not wrong:
+            metrics |= member.metrics(self.trained)
+            metrics |= gradients.described(self.bank.group_norms(member.slot))
+        if member.keeps and not wrong and member.run.folder is not None:
+            state, seconds = self.bank.state(member.slot), perf_counter() - self.started
+            checkpoint.save_trunk(member.run.folder, member.snapshot(state, seconds))
         windows = None if wrong else member.windows()
         if windows is not None:
             loss = mean_loss(self.bank, member.slot, windows)
@@ -131,6 +170,9 @@ class Training:
                 steps=member.step,
                 seconds=perf_counter() - self.started,
                 error=error,
-                facts=facts(member.config, bank.device, bank.width),
+                facts={
+                    **facts(member.config, bank.device, bank.width, member.step),
+                    **member.facts,
+                },
             ),
         )

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import math
+from array import array
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from selector.config.identity import config_content, digest
 from selector.track.run import Run
+from selector.train.bank import State
+from selector.train.checkpoint import Snapshot
 from selector.train.data.corpus import Corpus
 from selector.train.data.sample import evaluation_windows
-from selector.train.schedule import SCHEDULES
+from selector.train.schedule import SCHEDULES, shared_steps, warmed_like
 
 _REPORTS = 50  # points of a training curve; each makes the host wait for the device once
+_PILOT_REPORTS = 4  # of a run that is timed: the first holds the warmup of the device
 _JUDGED_ON_TEST = ("verdict", "rerun", "single")
 
 
@@ -25,19 +32,26 @@ class Member:
         self.steps = run.config.steps(run.tokens)
         self.step = 0
         """Steps made so far."""
+        self.facts: dict[str, Any] = {}
+        """What there is to say about how it was trained, for its result."""
+        self._trunk = 0
+        if run.trunk_for:
+            schedule, longer = run.config.schedule, run.config.steps(run.trunk_for)
+            self.config = replace(run.config, schedule=warmed_like(schedule, self.steps, longer))
+            self._trunk = shared_steps(schedule, self.steps, longer)
         self.final = run.stage in _JUDGED_ON_TEST
         """Whether the run's end is looked at closely: test part, weights kept."""
         objective, context = run.config.objective, run.config.batch.context
         self._evaluations = _spread(objective.evaluations, self.steps)
-        self._reports = _spread(_REPORTS, self.steps) | self._evaluations
+        reports = _PILOT_REPORTS if run.stage == "pilot" else _REPORTS
+        self._reports = _spread(reports, self.steps) | self._evaluations
         # The same windows every time: points of a curve over different texts are not one curve.
         self._windows = evaluation_windows(
             corpus.part("validation"), context, objective.evaluation_tokens
         )
-        self._losses: list[float] = []
-        self._norms: list[float] = []
-        self._last_finite = math.nan
-        self._taken = 0
+        self._losses = array("d")
+        self._norms = array("d")
+        self._started_at = 0
         self._reported_at = 0
         self._reported_seconds = 0.0
 
@@ -47,9 +61,49 @@ class Member:
         return self.step in self._reports
 
     @property
+    def keeps(self) -> bool:
+        """Whether longer runs may start from the state after this step."""
+        return self._trunk > 0 and self.step == self._trunk
+
+    @property
+    def due_next(self) -> bool:
+        """Whether the next step will be reported."""
+        return self.step + 1 in self._reports
+
+    @property
     def done(self) -> bool:
         """Whether this was the last step."""
         return self.step == self.steps
+
+    def snapshot(self, state: State, seconds: float) -> Snapshot:
+        """The run as it is now, all its steps taken; `state` is that of its slot."""
+        return Snapshot(
+            config=self._identity,
+            state=state,
+            losses=self._losses,
+            norms=self._norms,
+            seconds=seconds + self.facts.get("seconds_saved", 0.0),
+        )
+
+    def resume(self, snapshot: Snapshot) -> None:
+        """Go on where `snapshot` was taken.
+
+        Raises:
+            ValueError: that was another configuration, or as many steps as this run has.
+        """
+        step = snapshot.state.step
+        if snapshot.config != self._identity:
+            raise ValueError("it was left by a run of another configuration")
+        if step >= self.steps:
+            raise ValueError(f"it was left after {step} steps, and this run has {self.steps}")
+        self._losses, self._norms = array("d", snapshot.losses), array("d", snapshot.norms)
+        self.step = self._started_at = step
+        self._reported_at = max((due for due in self._reports if due <= step), default=0)
+
+    @property
+    def _identity(self) -> str:
+        content = config_content(self.run.config)
+        return digest({part: value for part, value in content.items() if part != "schedule"})
 
     def windows(self) -> npt.NDArray[np.int64] | None:
         """The validation windows to evaluate after this step; None: none are due."""
@@ -58,37 +112,50 @@ class Member:
     def take(self, losses: npt.NDArray[np.float64], norms: npt.NDArray[np.float64]) -> str:
         """Remember further steps, [n] each; what went wrong where one was not finite, else ''."""
         for loss, norm in zip(losses.tolist(), norms.tolist(), strict=True):
-            self._taken += 1
             if not (math.isfinite(loss) and math.isfinite(norm)):
-                self.step = self._taken  # what came after it, unseen, is not part of the run
+                self.step = len(self._losses) + 1  # what came after it, unseen, is not part
                 what = "gradient norm" if math.isfinite(loss) else "training loss"
                 return self.diverged(what, norm if math.isfinite(loss) else loss)
-            self._last_finite = loss
             self._losses.append(loss)
             self._norms.append(norm)
         return ""
 
     def diverged(self, what: str, value: float) -> str:
         """The sentence for a run whose `what` is not finite at this step."""
+        last = self._losses[-1] if self._losses else math.nan
         return (
             f"{what} was {value} at step {self.step} of {self.steps};"
-            f" the last finite training loss was {self._last_finite:.4f}"
+            f" the last finite training loss was {last:.4f}"
         )
 
     def metrics(self, seconds: float) -> dict[str, float]:
-        """Training metrics since the last call; `seconds` is the time trained so far."""
+        """Training metrics since the last call; `seconds` is the time trained so far.
+
+        Returns:
+            `train/loss`: mean cross-entropy of the steps, in nats per token, without label
+            smoothing and z-loss. `gradient_norm`: mean of the whole gradient's norm before
+            clipping. `clipped_share`: share of all steps so far whose gradient was longer than
+            grad_clip allows. `tokens_per_second`: of training, evaluations left out.
+            `learning_rate`: of the last step.
+        """
         values = self.config.schedule.values
         factor = SCHEDULES[self.config.schedule.name](self.step - 1, self.steps, values)
-        tokens = (self.step - self._reported_at) * self.config.batch.tokens_per_step
+        steps, since = self.step - self._reported_at, slice(self._reported_at, None)
+        trained = self.step - max(self._reported_at, self._started_at)
+        tokens = trained * self.config.batch.tokens_per_step
         found = {
-            "train/loss": math.fsum(self._losses) / len(self._losses),
-            "gradient_norm": math.fsum(self._norms) / len(self._norms),
+            "train/loss": math.fsum(self._losses[since]) / steps,
+            "gradient_norm": math.fsum(self._norms[since]) / steps,
+            "clipped_share": self._clipped_share(),
             "tokens_per_second": tokens / max(seconds - self._reported_seconds, 1e-9),
             "learning_rate": self.config.optimizer["lr"] * factor,
         }
-        self._losses, self._norms = [], []
         self._reported_at, self._reported_seconds = self.step, seconds
         return found
+
+    def _clipped_share(self) -> float:
+        clip = self.config.regularization.grad_clip
+        return float(np.mean(np.asarray(self._norms) > clip)) if clip else 0.0
 
 
 def _spread(points: int, steps: int) -> set[int]:

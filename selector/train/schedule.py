@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
+
+from selector.config.schema import Technique
 
 Schedule = Callable[[int, int, Mapping[str, Any]], float]
 
@@ -65,6 +68,34 @@ SCHEDULES: dict[str, Schedule] = {
     "cosine": cosine,
     "warmup_stable_decay": warmup_stable_decay,
 }
+
+
+def factors(schedule: Technique, steps: int) -> list[float]:
+    """The factor of every step of a run of `steps` steps."""
+    factor = SCHEDULES[schedule.name]
+    return [factor(step, steps, schedule.values) for step in range(steps)]
+
+
+def warmed_like(schedule: Technique, steps: int, longer: int) -> Technique:
+    """The schedule with which a run of `steps` steps warms up like one of `longer` steps.
+
+    The share `warmup` is of each run's own length; here it becomes the longer one's steps, or the
+    whole of the shorter run where that is less.
+    """
+    warmup = min(1.0, _warmed(longer, schedule.values) / steps)
+    return replace(schedule, values={**schedule.values, "warmup": warmup})
+
+
+def shared_steps(schedule: Technique, steps: int, longer: int) -> int:
+    """How many steps a run of `steps` steps and one of `longer` steps begin with alike.
+
+    Both have one configuration but for the warmup of the shorter, which is `warmed_like` the
+    longer one's; as data and dropout follow from the seed and the step, equal rates are all it
+    takes.
+    """
+    short = factors(warmed_like(schedule, steps, longer), steps)
+    pairs = zip(short, factors(schedule, longer), strict=False)
+    return next((step for step, (ours, theirs) in enumerate(pairs) if ours != theirs), steps)
 
 
 def _warmed(steps: int, values: Mapping[str, Any]) -> int:

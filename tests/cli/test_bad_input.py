@@ -42,6 +42,11 @@ def written(folder):
         (["quickstart", "optimizer.nope=1"], "no such key"),
         (["quickstart", "optimizer.lr=interval(1,0.1)"], "expected low below high"),
         (["quickstart", "optimizer.lr=nan"], "got nan"),
+        (["quickstart", "budget.tokens=5"], "expected at least one step (1024 tokens), got 5"),
+        (["quickstart", "budget.epochs=1e-9"], "budget.epochs: expected at least one step"),
+        (["quickstart", "budget.tokens=1e5", "budget.epochs=1"], "expected one length of a run"),
+        (["quickstart", "budget.rungs=always", "batch.micro_batch=8,16"], "batch.micro_batch is"),
+        (["quickstart", "fair=money"], "fair: expected tokens or flops or seconds"),
         (["quickstart", "name=../escape"], "name: expected letters, digits"),
         (["quickstart", "name=_single"], "name: expected letters, digits"),
         (["quickstart", "name=artifacts"], "name: expected letters, digits"),
@@ -71,6 +76,16 @@ def test_plan_refuses_what_run_refuses(call, tmp_path):
     assert (code, "missing.txt" in err) == (2, True)
 
 
+def test_mistakes_about_lengths_are_listed_at_once(call, tmp_path):
+    code, err = call(
+        "plan", "quickstart", "budget.tokens=5", "model=pico,nano", "budget.rungs=always"
+    )
+    assert code == 2
+    assert "budget.tokens: expected at least one step" in err
+    assert "budget.rungs: expected never or auto, got always: model is compared" in err
+    assert not (tmp_path / "runs").exists()
+
+
 def test_several_mistakes_are_listed_at_once(call, tmp_path):
     paths = "data.paths=[missing.txt,also_missing.txt]"
     code, err = call("run", "quickstart", "data=text", paths)
@@ -95,6 +110,9 @@ def test_several_mistakes_are_listed_at_once(call, tmp_path):
         (["train", "nope.yaml"], "nope.yaml: no such file"),
         (["train", "optimizer=adamw,muon"], "one run has one value"),
         (["train", "name=x"], "unknown key 'name'"),
+        (["train", "budget.tokens=9", "budget.epochs=1"], "expected one length of a run"),
+        (["train", "budget.flops=9", "budget.trials=2"], "budget.trials: has no effect on one"),
+        (["train", "model=pico", "budget.flops=9"], "budget.flops: expected at least one step"),
         (["ui"], "nothing has been recorded"),
         (["run"], "the following arguments are required: STUDY"),
         (["rerun", "x", "--trial", "first"], "invalid int value"),

@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from selector.errors import LaunchError
+from selector.launch import telemetry
 from selector.launch.base import Finished, Launcher, Reported, Started
 from selector.launch.local import LocalLauncher
 from selector.track.run import Outcome
 from tests.contracts.launcher import LauncherContract, drain, ended
 from tests.launch.examples import function_run
+from tests.launch.test_telemetry import Thermometer
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.timeout(60)
@@ -283,4 +285,31 @@ def test_a_forkserver_that_cannot_start_says_why(
     (tmp_path / "torch.py").write_text("raise ImportError('this torch is broken')\n")
     monkeypatch.syspath_prepend(tmp_path)
     with LocalLauncher(1) as launcher, pytest.raises(LaunchError, match="this torch is broken"):
+        launcher.room()
+
+
+def test_runs_wait_while_their_device_is_too_hot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telemetry, "_LOOK_EVERY", 0.0)
+    gauges = Thermometer(90.0)
+    with LocalLauncher(1, pause_above_celsius=80, gauges=gauges) as launcher:
+        launcher.submit(function_run("a", "slow_start", seconds=0.1))
+        assert launcher.room() == 0
+        assert launcher.poll(0.3) == []
+        gauges.celsius = 60.0
+        events = drain(launcher, {"a"})
+        assert [type(event) for event in events] == [Started, Reported, Finished]
+        assert ended(events, "a").facts["device_celsius"] == 60.0
+        gauges.celsius = 90.0
+        launcher.submit(function_run("b", "learns"))
+        launcher.stop("b")
+        assert ended(drain(launcher, {"b"}), "b").outcome is Outcome.STOPPED
+        assert launcher.room() == 1
+
+
+def test_a_pause_that_nothing_can_measure_is_refused() -> None:
+    launcher = LocalLauncher(1, pause_above_celsius=80)
+    with (
+        launcher,
+        pytest.raises(LaunchError, match=r"pause_above_celsius: expected 0 here, got 80"),
+    ):
         launcher.room()

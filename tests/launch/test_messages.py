@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,8 @@ def ends() -> Iterator[tuple[Channel, Channel]]:
 def test_a_run_survives_the_journey(tmp_path: Path) -> None:
     run = function_run("a/b", "learns", tmp_path, words=("x", "ü"), rate=1.0, on=True, big=2**60)
     assert read_run(json.loads(json.dumps(plain_run(run)))) == run
+    longer = replace(run, trunk_for=2**40, branch=tmp_path / "ü" / "short")
+    assert read_run(json.loads(json.dumps(plain_run(longer)))) == longer
 
 
 def test_an_end_survives_the_journey() -> None:

@@ -25,7 +25,7 @@ from selector.config.schema import (
 )
 from selector.space.dimension import Dimension, Interval
 from selector.space.space import Space, assign
-from selector.study.answer import find_finalist
+from selector.study.searches import Searches
 from selector.study.stored import StoredStudy
 from selector.study.study import Arm, Margin, Study
 from selector.track.record import Record
@@ -63,7 +63,9 @@ def config(optimizer: str = "adamw", *, objective: str = "causal_lm") -> RunConf
     function = objective == "function"
     return RunConfig(
         model=Model(name="pico", depth=2, width=64, heads=2),
-        optimizer=Technique(name=optimizer, values={"lr": 0.003, "betas": (0.9, 0.95)}),
+        optimizer=Technique(
+            name=optimizer, values={"lr": 0.003, "weight_decay": 0.1, "betas": (0.9, 0.95)}
+        ),
         schedule=Technique(name="linear_to_zero", values={"warmup": 0.05}),
         objective=Objective(
             name="ridge" if function else "causal_lm",
@@ -81,7 +83,7 @@ def config(optimizer: str = "adamw", *, objective: str = "causal_lm") -> RunConf
 def study(surfaces: Sequence[Surface], **changes: Any) -> Study:
     """A study of one arm a surface; `changes` are fields of Study, or of its budget."""
     budget = {"name": "small", "trials": 8, "replicates": 4, "verdict_seeds": 2, "tokens": TOKENS}
-    known = set(Budget.__dataclass_fields__) - {"name"}
+    known = set(Budget.__dataclass_fields__) - {"name", "rungs"}
     budget |= {key: changes.pop(key) for key in list(changes) if key in known}
     objective = changes.pop("objective", "causal_lm")
     arms = tuple(_arm(surface, objective) for surface in surfaces)
@@ -112,6 +114,8 @@ class Builder:
     points: int = EVALUATIONS
     outcome: Callable[[Trial, str], Outcome | None] = lambda trial, stage: None
     """Forces the outcome of a run; None: what the surface says."""
+    change: Callable[[Result, Trial, str], Result] = lambda result, trial, stage: result
+    """What a run's result is stored as."""
 
     def __post_init__(self) -> None:
         """Store the study."""
@@ -143,17 +147,26 @@ class Builder:
                         config=assign(arm.config, values),
                     )
                     self.record.add_trial(trial)
-                    self.run(trial, surface, "explore", self.study.seed_of("explore", sub_search))
+                    stage = "rung1" if self.study.rungs else "explore"
+                    self.run(trial, surface, stage, self.study.seed_of(stage, sub_search))
+        if self.study.rungs:
+            searches = Searches(self.study, self.record)
+            for surface, own in zip(self.surfaces, searches.arms.values(), strict=True):
+                for search in own.sub_searches:
+                    for trial in list(search.promotions()):
+                        seed = self.study.seed_of("explore", search.number)
+                        self.run(trial, surface, "explore", seed)
         return self
 
     def verdict(self) -> Builder:
         """Verdict runs of every finalist."""
-        for surface, arm in zip(self.surfaces, self.study.arms, strict=True):
-            for sub_search in range(self.study.sub_searches):
-                finalist = find_finalist(self.study, self.record, arm.name, sub_search)
-                for place in range(self.study.verdict_seeds if finalist else 0):
-                    seed = self.study.seed_of("verdict", sub_search, place)
-                    self.run(finalist.trial, surface, "verdict", seed)  # type: ignore[union-attr]
+        searches = Searches(self.study, self.record)
+        for surface, arm in zip(self.surfaces, searches.arms.values(), strict=True):
+            for search in arm.sub_searches:
+                leader = search.leader()
+                for place in range(self.study.verdict_seeds if leader else 0):
+                    seed = self.study.seed_of("verdict", search.number, place)
+                    self.run(leader, surface, "verdict", seed)  # type: ignore[arg-type]
         return self
 
     def run(self, trial: Trial, surface: Surface, stage: str, seed: int) -> None:
@@ -183,32 +196,30 @@ class Builder:
                 if stage == "verdict":
                     metrics["test/loss"] = value + 0.02
             self.record.report(key, last, metrics)
-        self.record.finish(
-            key,
-            Result(
-                outcome=outcome,
-                value=None if failed else value,
-                metrics=metrics,
-                steps=last,
-                seconds=surface.seconds
-                * (0.3 if failed else 1.0)
-                * self._random.uniform(0.95, 1.05),
-                error=f"loss is not finite at step {last}" if failed else "",
-                facts={
-                    "device": "cpu",
-                    "width": 1,
-                    "threads": 1,
-                    "versions": {"selector": "0.1.0", "torch": "2.13.0", "python": "3.11.9"},
-                },
-                told=Told(state="complete", value=value, constraint=1.0 if failed else -1.0),
-            ),
+        result = Result(
+            outcome=outcome,
+            value=None if failed else value,
+            metrics=metrics,
+            steps=last,
+            seconds=surface.seconds * (0.3 if failed else 1.0) * self._random.uniform(0.95, 1.05),
+            error=f"loss is not finite at step {last}" if failed else "",
+            facts={
+                "device": "cpu",
+                "width": 1,
+                "threads": 1,
+                "versions": {"selector": "0.1.0", "torch": "2.13.0", "python": "3.11.9"},
+            },
+            told=Told(state="complete", value=value, constraint=1.0 if failed else -1.0),
         )
+        self.record.finish(key, self.change(result, trial, stage))
 
 
 def finished(*surfaces: Surface, **changes: Any) -> Builder:
     """A study whose every run is over."""
     own = {
-        key: changes.pop(key) for key in ("store", "noise", "outcome", "points") if key in changes
+        key: changes.pop(key)
+        for key in ("store", "noise", "outcome", "change", "points")
+        if key in changes
     }
     return Builder(study(surfaces, **changes), surfaces, **own).explore().verdict()
 

@@ -4,11 +4,11 @@ import statistics
 
 import pytest
 
-from selector.report.compare import arm_rows, progress
+from selector.report.compare import arm_rows
 from selector.report.results import results
 from selector.space.cost import flops_per_token
 from selector.study.answer import answer
-from tests.report.build import ADAMW, MUON, SGD, TOKENS, Builder, config, finished, study
+from tests.report.build import ADAMW, MUON, SGD, TOKENS, config, finished
 
 
 def test_rows_agree_with_the_table_of_runs() -> None:
@@ -59,10 +59,3 @@ def test_optimism_is_what_the_search_promised_too_much(direction: str) -> None:
     sign = 1 if direction == "minimize" else -1
     assert row.optimism == pytest.approx(sign * statistics.fmean(gaps))
     assert row.optimism > 0
-
-
-def test_progress_counts_runs() -> None:
-    whole = finished(ADAMW, MUON).stored()
-    assert progress(whole) == (80, 80)
-    part = Builder(study([ADAMW, MUON]), [ADAMW, MUON]).explore(0.5).stored()
-    assert progress(part) == (32, 80)

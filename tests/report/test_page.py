@@ -52,7 +52,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
         key, type(result)(**{**vars(result), "error": result.error and " ".join(HOSTILE)})
     )
     built.explore().verdict()
-    built.record.decide({"kind": HOSTILE[0], "why": HOSTILE[1]})
+    built.record.decide({"decision": HOSTILE[0], "why": HOSTILE[1]})
     return write_report(built.stored(), tmp_path_factory.mktemp("hostile")).page
 
 

@@ -17,7 +17,8 @@ def test_the_keys_are_those_that_programs_rely_on() -> None:
     content = recommendation(stored, answer(stored.study, stored.record))
     assert list(content) == [
         "format", "study", "question", "state", "verdict", "recommended", "arms", "margin",
-        "health", "caveats", "provenance", "rerun",
+        "method", "together", "interactions", "pareto", "transfer", "scaling", "health", "caveats",
+        "provenance", "rerun",
     ]  # fmt: skip
     assert list(content["recommended"]) == ["arm", "trial", "fingerprint", "values"]
     assert list(content["arms"][0]) == [
@@ -50,7 +51,7 @@ def test_it_agrees_with_the_answer() -> None:
 
 def test_how_it_was_run_is_kept() -> None:
     stored = finished(ADAMW, MUON, notes=("set: optimizer.betas dropped for sgd",)).stored()
-    stored.record.decide({"kind": "finalist", "trial": 3})
+    stored.record.decide({"decision": "finalist", "trial": 3})
     kept = recommendation(stored, answer(stored.study, stored.record))["provenance"]
     assert kept["facts"]["versions.torch"] == ["2.13.0"]
     assert kept["facts"]["device"] == ["cpu"]
@@ -59,7 +60,7 @@ def test_how_it_was_run_is_kept() -> None:
     )
     assert kept["data_fingerprint"] == "d4c81f90a7b2"
     assert kept["notes"] == ["set: optimizer.betas dropped for sgd"]
-    assert kept["decisions"] == [{"format": 1, "kind": "finalist", "trial": 3}]
+    assert kept["decisions"] == [{"format": 1, "decision": "finalist", "trial": 3}]
     assert kept["runs"] == {"over": 80, "planned": 80}
     assert "started" not in kept
 
@@ -108,6 +109,6 @@ def test_selector_train_takes_the_file(tmp_path: Path) -> None:
     file.write_text(recommended_yaml(stored, trial, str(file)))
     single = compose_single(from_yaml(file.read_text()), [])
     assert config_fingerprint(single.config) == trial.fingerprint
-    assert single.tokens == stored.study.budget.tokens
+    assert single.length == ("tokens", stored.study.budget.tokens)
     assert single.seed == stored.study.seed_of("verdict", trial.sub_search)
     assert single.origin["trial"] == trial.number

@@ -11,9 +11,9 @@ import pytest
 from selector.errors import RunFailed, StudyError
 from selector.space.dimension import Interval
 from selector.space.space import Space
-from selector.study.agenda import Agenda
 from selector.study.answer import answer
 from selector.study.loop import run_study
+from selector.study.searches import Searches
 from selector.track.record import Record
 from selector.track.run import Outcome, Stage
 from selector.track.store import FolderStore, MemoryStore
@@ -284,8 +284,8 @@ def test_a_finalist_that_was_replaced_does_not_count():
     finalists = {item.trial.number for item in answer(larger, record).finalists}
     replaced = {i.trial.number for i in record.runs(Stage.VERDICT)} - finalists
     assert replaced, "the surface or the seeds changed: no finalist was replaced"
-    agenda = Agenda(larger, record)
-    assert agenda.finished == agenda.total == 40
+    searches = Searches(larger, record)
+    assert searches.finished == searches.total == 40
 
 
 def test_a_run_without_the_metric_crashed():

@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
+from selector.errors import ConfigError
+from selector.study.imports import from_mlflow
 from selector.track.mlflow import MlflowTracker, default_uri
 from selector.track.run import Outcome
 from selector.track.tracker import Tracker
@@ -315,3 +317,22 @@ def test_what_others_log_through_mlflow_is_still_heard(
     heard = capfd.readouterr().err
     assert "mine" in heard
     assert "later" in heard
+
+
+def test_finished_runs_of_an_experiment_are_read_for_imports(stored: Stored) -> None:
+    tracker = stored.tracker()
+    for key in ("1/a", "2/a"):
+        tell(tracker, "earlier", key, range(3))
+    tracker.started(run("3/a"), origin("earlier", "sgd"))  # never over
+    assert tracker.close(30) == ""
+    done = from_mlflow("old", stored.uri, "earlier", "loss", {"optimizer.lr": "optimizer.lr"})
+    assert [(dict(row.values), row.value) for row in done.observations.rows] == [
+        ({"optimizer.lr": 0.1}, 4.998)
+    ] * 2
+    every = from_mlflow("old", stored.uri, "earlier", "loss", {}).observations.rows[0]
+    assert every.tokens == 2048
+    assert every.values["optimizer.betas"] == (0.9, 0.99)
+    with pytest.raises(ConfigError, match=r"unknown experiment 'later'; known: .*earlier"):
+        from_mlflow("old", stored.uri, "later", "loss", {})
+    with pytest.raises(ConfigError, match=r"unknown metric 'lost'; known: .*loss"):
+        from_mlflow("old", stored.uri, "earlier", "lost", {})

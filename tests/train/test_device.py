@@ -25,3 +25,16 @@ def test_what_an_allocator_says_is_out_of_memory_and_other_errors_are_not() -> N
     with pytest.raises(RuntimeError) as found:
         torch.ones(2) @ torch.ones(3)
     assert not device.is_out_of_memory(found.value)
+
+
+def test_the_peak_of_memory_counts_from_its_reset() -> None:
+    cpu = torch.device("cpu")
+    device.reset_peak_memory(cpu)
+    before = device.peak_memory_gib(cpu)
+    held = torch.ones(2**25)  # 128 MiB
+    during = device.peak_memory_gib(cpu)
+    del held
+    assert 0.12 < during - before < 0.2
+    assert device.peak_memory_gib(cpu) == pytest.approx(during, abs=0.01)
+    device.reset_peak_memory(cpu)
+    assert device.peak_memory_gib(cpu) < during - 0.1

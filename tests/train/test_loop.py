@@ -18,7 +18,10 @@ from selector.train import checkpoint
 from selector.train.loop import train
 
 VALIDATION = {"validation/loss", "validation/bits_per_byte", "validation/perplexity"}
-TRAINING = {"train/loss", "gradient_norm", "tokens_per_second", "learning_rate"}
+TRAINING = {
+    *("train/loss", "gradient_norm", "clipped_share", "tokens_per_second", "learning_rate"),
+    *(f"gradient_norm/{name}" for name in ("embedding", "first_block", "last_block", "spread")),
+}
 TEST = {"test/loss", "test/bits_per_byte", "test/perplexity"}
 STEP = 64  # tokens of an optimizer step
 
@@ -42,6 +45,8 @@ def test_a_run_learns_and_reports(
     assert ended.seconds > 0
     assert ended.facts["parameters"] == cost.parameters(config)
     assert (ended.facts["device"], ended.facts["width"]) == ("cpu", 1)
+    assert ended.facts["flops"] == 150 * STEP * cost.flops_per_token(config)
+    assert 0.01 < ended.facts["peak_memory_gib"] < 64
     curve = kept.curve("a", "validation/loss")
     assert [step for step, _ in curve] == [38, 75, 112, 150]
     assert curve[-1][1] < 3.0 < math.log(256)

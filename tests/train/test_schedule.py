@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from selector.train.schedule import SCHEDULES
+from selector.config.schema import Technique
+from selector.train.schedule import SCHEDULES, factors, shared_steps, warmed_like
 
 VALUES = {
     "constant": {"warmup": 0.1},
@@ -77,3 +78,36 @@ def test_an_unknown_shape_is_refused() -> None:
     values = {**VALUES["warmup_stable_decay"], "shape": "square"}
     with pytest.raises(ValueError, match="linear or one_minus_sqrt, got 'square'"):
         SCHEDULES["warmup_stable_decay"](0, 10, values)
+
+
+def schedule(name: str, **changes: float) -> Technique:
+    return Technique(name=name, values={**VALUES[name], **changes})
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("longer", [100, 101, 300, 307])
+def test_a_shorter_run_can_warm_up_like_a_longer_one(name: str, longer: int) -> None:
+    warmed = round(0.1 * longer)
+    short = factors(warmed_like(schedule(name), 100, longer), 100)
+    assert short[: warmed + 1] == factors(schedule(name), longer)[: warmed + 1]
+    assert short[warmed - 1] < 1 == short[warmed]
+
+
+@pytest.mark.parametrize(
+    ("name", "longer", "steps"),
+    [
+        ("constant", 300, 100),
+        ("warmup_stable_decay", 300, 81),  # the decay starts at the peak: one step more than 80
+        ("warmup_stable_decay", 100, 100),
+        ("linear_to_zero", 300, 31),  # 30 steps of warmup and the peak
+        ("cosine", 300, 31),
+    ],
+)
+def test_how_long_two_runs_are_the_same(name: str, longer: int, steps: int) -> None:
+    assert shared_steps(schedule(name), 100, longer) == steps
+
+
+def test_a_warmup_that_does_not_fit_takes_the_whole_shorter_run() -> None:
+    long = schedule("constant", warmup=0.4)
+    assert warmed_like(long, 100, 300).values["warmup"] == 1.0
+    assert shared_steps(long, 100, 300) == 0

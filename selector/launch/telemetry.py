@@ -1,0 +1,155 @@
+"""How hot an NVIDIA GPU is, what it draws, and whether it slows itself down: asked of NVML.
+
+NVML comes with the driver; its Python door is the package nvidia-ml-py, which is never required.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+_LOOK_EVERY = 5.0  # seconds; a reading takes about a millisecond, a GPU minutes to heat up
+_COOLED = 5.0  # degrees below the limit at which a pause ends, so that it does not flicker
+# https://docs.nvidia.com/deploy/nvml-api/group__nvmlClocksEventReasons.html: clocks held down by
+# heat, or by the external power brake. The ordinary power cap (0x4) is a GPU at full work.
+_THROTTLED = 0x8 | 0x20 | 0x40 | 0x80
+_GPU_CORE = 0  # NVML_TEMPERATURE_GPU
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What a GPU said of itself at one moment."""
+
+    celsius: float
+    watts: float | None
+    """None where the GPU does not say."""
+    throttled: bool
+    """Whether heat, or a power brake, held its clocks down."""
+
+
+class Gauges(Protocol):
+    """What reads devices."""
+
+    def read(self, device: str) -> Reading | None:
+        """A reading of a device as workers name it; None where it cannot be read."""
+
+
+class Nvml:
+    """NVML's readings of the GPUs that this process may use.
+
+    Args:
+        nvml: The module pynvml, or a stand-in.
+        visible: CUDA_VISIBLE_DEVICES: which GPU `cuda:N` is. Empty: NVML's own order.
+    """
+
+    def __init__(self, nvml: Any, visible: str = "") -> None:
+        self._nvml = nvml
+        self._visible = [name.strip() for name in visible.split(",") if name.strip()]
+        nvml.nvmlInit()
+
+    def read(self, device: str) -> Reading | None:
+        """A reading of `cuda:N`; None of other devices, and where NVML cannot tell."""
+        kind, _, index = device.partition(":")
+        if kind != "cuda":
+            return None
+        nvml = self._nvml
+        try:
+            handle = self._handle(int(index or 0))
+            reasons = getattr(nvml, "nvmlDeviceGetCurrentClocksEventReasons", None)
+            reasons = reasons or nvml.nvmlDeviceGetCurrentClocksThrottleReasons  # before CUDA 12.2
+            celsius = nvml.nvmlDeviceGetTemperature(handle, _GPU_CORE)
+            throttled = bool(self._may_fail(reasons, handle, 0) & _THROTTLED)
+        except (nvml.NVMLError, IndexError):
+            return None
+        milliwatts = self._may_fail(nvml.nvmlDeviceGetPowerUsage, handle, None)
+        watts = None if milliwatts is None else milliwatts / 1000
+        return Reading(celsius=float(celsius), watts=watts, throttled=throttled)
+
+    def _handle(self, index: int) -> Any:
+        name = self._visible[index] if self._visible else str(index)
+        if name.isdigit():
+            return self._nvml.nvmlDeviceGetHandleByIndex(int(name))
+        return self._nvml.nvmlDeviceGetHandleByUUID(name)
+
+    def _may_fail(self, ask: Callable[[Any], Any], handle: Any, otherwise: Any) -> Any:
+        """What not every GPU supports."""
+        try:
+            return ask(handle)
+        except self._nvml.NVMLError:
+            return otherwise
+
+
+def connect() -> Nvml | str:
+    """The gauges of this machine, or why there are none."""
+    try:
+        nvml = importlib.import_module("pynvml")
+    except ImportError:
+        return "the package nvidia-ml-py is not installed"
+    try:
+        return Nvml(nvml, os.environ.get("CUDA_VISIBLE_DEVICES", ""))
+    except nvml.NVMLError as error:
+        return f"NVML cannot be asked: {error}"
+
+
+class Telemetry:
+    """Looks at the devices now and then, and keeps what it saw for the runs on them.
+
+    Args:
+        gauges: None: nothing is ever seen.
+        pause_above: Degrees Celsius above which a device is too hot; 0: none ever is.
+        clock: Seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        gauges: Gauges | None,
+        pause_above: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._gauges, self._limit, self._clock = gauges, pause_above, clock
+        self._looked = -_LOOK_EVERY
+        self._hot: set[str] = set()
+        self._seen: dict[str, list[Reading]] = {}
+
+    def look(self, devices: Iterable[str], running: Mapping[str, str]) -> None:
+        """Read every device, at most every five seconds; `running`: key of a run -> its device."""
+        now = self._clock()
+        if self._gauges is None or now - self._looked < _LOOK_EVERY:
+            return
+        self._looked = now
+        readings = {device: self._gauges.read(device) for device in set(devices)}
+        for device, reading in readings.items():
+            if reading is not None and self._limit:
+                limit = self._limit - _COOLED * (device in self._hot)
+                (self._hot.add if reading.celsius > limit else self._hot.discard)(device)
+        for key, device in running.items():
+            reading = readings.get(device)
+            if reading is not None:
+                self._seen.setdefault(key, []).append(reading)
+
+    def too_hot(self, device: str) -> bool:
+        """Whether a run on `device` should wait."""
+        return device in self._hot
+
+    def facts(self, key: str) -> dict[str, float]:
+        """What was seen during the run `key`, which is over, for its result.
+
+        Returns:
+            `device_celsius`: the highest temperature; `device_watts`: the mean power draw;
+            `throttled_share`: the share of looks at which clocks were held down. Of the whole
+            device, whoever else uses it. Empty where nothing was seen.
+        """
+        seen = self._seen.pop(key, [])
+        if not seen:
+            return {}
+        watts = [reading.watts for reading in seen if reading.watts is not None]
+        found = {
+            "device_celsius": max(reading.celsius for reading in seen),
+            "throttled_share": statistics.fmean(reading.throttled for reading in seen),
+        }
+        return found | ({"device_watts": statistics.fmean(watts)} if watts else {})
