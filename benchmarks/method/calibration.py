@@ -10,6 +10,7 @@ which gives the most winners. 1,000 studies in every row; about twelve minutes o
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -21,12 +22,12 @@ from benchmarks.method.surfaces import FAMILIES, SEED_SD, Array
 STUDIES, ARMS = 1000, (2, 3, 4)
 
 
-def conditions() -> list[tuple[int, float, str]]:
+def conditions(correlations: Sequence[float] = (0.0, 0.5)) -> list[tuple[int, float, str]]:
     """(tuned dimensions, correlation, family); with one dimension rotated is quadratic."""
     return [
         (dims, correlation, family)
         for dims in (1, 2)
-        for correlation in (0.0, 0.5)
+        for correlation in correlations
         for family in FAMILIES
         if dims > 1 or family != "rotated"
     ]
@@ -60,11 +61,12 @@ def main() -> None:
     parser.add_argument("--samplers", nargs="+", default=["refined", "qmc", "random"])
     parser.add_argument("--noise", choices=("normal", "heavy"), default="normal")
     parser.add_argument("--studies", type=int, default=STUDIES)
+    parser.add_argument("--correlations", nargs="+", type=float, default=[0.0, 0.5])
     options = parser.parse_args()
     print("winner % with 2, 3, 4 arms | headline interval covers % | Dunnett, Tukey (4) cover %")
     for sampler in options.samplers:
         rows = []
-        for dims, correlation, family in conditions():
+        for dims, correlation, family in conditions(options.correlations):
             plan = Plan(
                 sampler=sampler,
                 dims=dims,

@@ -49,11 +49,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--samplers", nargs="+", default=["refined"])
     parser.add_argument("--studies", type=int, default=STUDIES)
+    parser.add_argument("--correlations", nargs="+", type=float, default=[0.0, 0.5])
     options = parser.parse_args()
     print("found % (wrong %, runs saved %, found beyond the default margin %) at 1, 2, 4 seed sd")
     for sampler in options.samplers:
         table: dict[tuple[int, int], list[list[tuple[float, ...]]]] = {}
-        for dims, correlation, family in conditions():
+        for dims, correlation, family in conditions(options.correlations):
             plan = Plan(sampler=sampler, dims=dims, correlation=correlation)
             found = finalists(plan, family, studies=options.studies, arms=max(ARMS))
             values = units(plan, found, seed=3)

@@ -88,9 +88,7 @@ def _propose(
     plan: Plan, family: str, centre: Array, noise: Array, seed: int, row: int, scale: float | None
 ) -> tuple[Array, Array]:
     """Points and values of one sub-search, asked and told one by one."""
-    proposer = make_sampler(
-        Technique(name=plan.sampler, values={"share": 0.5, "startup_trials": 8})
-    )
+    proposer = make_sampler(Technique(name=plan.sampler, values={"explore_share": 0.5}))
     keys = [f"x{number}" for number in range(plan.dims)]
     space = Space(dimensions={key: Interval(low=0.0, high=1.0) for key in keys})
     draw = np.random.default_rng([seed, row])

@@ -34,11 +34,13 @@ LIMITS: Mapping[str, tuple[float, float, bool, bool]] = {
     "label_smoothing": (0, 1, True, False),
     "validation_share": (0, 0.9, True, True),
     "test_share": (0, 0.9, True, True),
+    "explore_share": (0, 1, False, True),
+    "spread": (0, 1, False, True),
 } | dict.fromkeys(
     [
         *("version", "depth", "width", "heads", "mlp_ratio", "vocabulary"),
         *("micro_batch", "accumulation", "context", "evaluations", "evaluation_tokens"),
-        *("trials", "tokens", "workers", "ns_steps", "max_arms"),
+        *("trials", "startup_trials", "tokens", "workers", "ns_steps", "max_arms"),
     ],
     (1, math.inf, True, False),
 )

@@ -42,7 +42,7 @@ class Interval:
             raise ValueError(f"expected low below high, got {given}")
         if self.log and (self.low <= 0 or self.step is not None):
             raise ValueError(f"a log range needs low above 0 and no step, got {given}")
-        if self.step is not None and not 0 < self.step <= self.high - self.low:
+        if self.step is not None and not 0 < self.step <= (self.high - self.low) * (1 + 1e-9):
             raise ValueError(f"expected a step above 0 that fits in the range, got {given}")
         if self.grid is not None and self.grid < 2:
             raise ValueError(f"expected a grid of at least 2 points, got {self.grid}")
@@ -57,6 +57,13 @@ class Interval:
         """The value number `place`, from 0, of a range whose values can be counted."""
         number = min(self.low + place * (self.step or 1), self.high)
         return round(number) if self.integer else float(number)
+
+    def place(self, value: Scalar) -> int:
+        """Which of the countable values `value` is, from 0: the nearest."""
+        assert is_number(value)
+        assert self.count is not None
+        place = round((float(value) - self.low) / (self.step or 1))
+        return min(max(place, 0), self.count - 1)
 
     def at(self, unit: float) -> Scalar:
         """The value at `unit` in [0, 1]: the same share of the range (of its logarithm).
@@ -76,8 +83,7 @@ class Interval:
         """Where in [0, 1] `at` gives `value`; for countable values the middle of their share."""
         assert is_number(value)
         if (count := self.count) is not None:
-            place = round((float(value) - self.low) / (self.step or 1))
-            return (min(max(place, 0), count - 1) + 0.5) / count
+            return (self.place(value) + 0.5) / count
         start, end = self._scale()
         number = math.log(float(value)) if self.log else float(value)
         return min(max((number - start) / (end - start), 0.0), 1.0)

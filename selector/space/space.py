@@ -70,6 +70,14 @@ class Space:
         """Whether `key` is there, given the values of the keys before it in `order`."""
         return all(condition.holds(values) for condition in self.dimensions[key].when)
 
+    def holds(self, values: Mapping[str, Value]) -> bool:
+        """Whether `values` are a point of the space: nothing missing, nothing out of range."""
+        return all(
+            (key in values) is self.has(key, values)
+            and (key not in values or item.has(values[key]))  # type: ignore[arg-type]
+            for key, item in self.dimensions.items()
+        )
+
     @cached_property
     def order(self) -> tuple[str, ...]:
         """The keys, each after those that its conditions are about."""

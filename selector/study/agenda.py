@@ -22,7 +22,7 @@ from selector.study.answer import answer
 from selector.study.constraints import known_violation, missing
 from selector.study.extension import DECISION, next_extension, space_at
 from selector.study.history import read_start
-from selector.study.sampler import SAMPLERS, ask_seed, make_sampler
+from selector.study.sampler import SAMPLERS, Past, ask_seed, make_sampler
 from selector.study.searches import LOOK, ArmSearch, Searches
 from selector.study.study import Study
 from selector.study.sub_search import SubSearch
@@ -194,7 +194,7 @@ class Agenda:
                 ask_seed(*place, index, attempt),
                 study.minimize,
                 total=total,
-                search_seed=ask_seed(*place, first),
+                search_seed=ask_seed(*place, first, attempt),
             )
             try:
                 config = assign(arm.config, values)
@@ -205,6 +205,11 @@ class Agenda:
                 refused = ConfigError(f"{arm.name}: {text}")
             except ConfigError as error:
                 refused = error
+            if sampler.learns:  # or a model proposes the same again; own trials stay the last
+                lesson = told(
+                    Outcome.DIVERGED, None, [*search.values.values()], minimize=study.minimize
+                )
+                past = [Past(values=values, told=lesson), *past]
         assert refused is not None
         raise refused
 

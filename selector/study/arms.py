@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from selector.config.decode import Mistakes
@@ -81,6 +82,11 @@ def resolve(composed: ComposedStudy, stored: Study | None = None) -> Study:
 def _notes(composed: ComposedStudy, arms: tuple[Arm, ...]) -> list[str]:
     """What a reader of the plan should know of how the study was opened."""
     notes = []
+    tune = composed.question.tune
+    for key, item in tune.items() if isinstance(tune, Mapping) else ():
+        conditional = isinstance(item, Mapping) and "when" in item
+        if conditional and not any(key in arm.space.dimensions for arm in arms):
+            notes.append(f"tune: {key} is tuned in no arm: its `when` holds in none")
     for arm, source in zip(arms, composed.arms, strict=True):
         if uses_optimizer(source) and LR not in arm.space.dimensions and LR in source.spaces:
             notes.append(

@@ -8,16 +8,17 @@ fixed. With few trials only the most important keys are opened.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from selector.config.decode import Mistakes, kind_mistake, unknown
-from selector.config.dotted import leaves, value_at
+from selector.config.dotted import has_key, leaves, value_at
 from selector.config.identity import plain
-from selector.config.parts import check_keys
+from selector.config.parts import check_keys, no_such_key
 from selector.config.schema import GROUPS
 from selector.config.study import ComposedArm, ComposedStudy
 from selector.errors import ConfigError
-from selector.space.dimension import Dimension, Interval
+from selector.space.dimension import Condition, Dimension, Interval
 from selector.space.space import Space, assign
 from selector.study.study import dimension_for
 
@@ -61,7 +62,7 @@ def open_space(
             mistakes.add(key, str(error))
             continue
         _check_values(arm, key, found[key], mistakes)
-    return found
+    return _settled(arm, found, mistakes)
 
 
 def uses_optimizer(arm: ComposedArm) -> bool:
@@ -102,6 +103,51 @@ def check_grid(arm: ComposedArm, dimensions: Mapping[str, Dimension], mistakes: 
             mistakes.lines += error.mistakes
 
 
+def _settled(
+    arm: ComposedArm, found: Mapping[str, Dimension], mistakes: Mistakes
+) -> dict[str, Dimension]:
+    """The dimensions that can be there, each with its conditions on other tuned keys only.
+
+    What is fixed in the arm either fulfils a condition for good, or takes the dimension away, and
+    with it those that depend on it.
+    """
+    config, left = plain(arm.config), dict(found)
+    gone: set[str] = set()
+    while True:
+        before = len(gone)
+        for key, item in found.items():
+            kept = []
+            for condition in item.when:
+                other = condition.key
+                if other in gone:
+                    gone.add(key)
+                elif other in found:
+                    kept.append(condition)
+                elif text := _impossible(condition, config):
+                    mistakes.add(key, f"when: {text}")
+                elif not condition.allows(value_at(config, other)):
+                    gone.add(key)
+            left[key] = replace(item, when=tuple(kept))
+        if len(gone) == before:
+            break
+    left = {key: item for key, item in left.items() if key not in gone}
+    try:
+        Space(dimensions=left)
+    except ConfigError as error:
+        mistakes.lines += error.mistakes
+    return left
+
+
+def _impossible(condition: Condition, config: Mapping[str, Any]) -> str | None:
+    """Why a condition on a fixed key has no meaning, or None."""
+    other = condition.key
+    if not has_key(config, other):
+        return no_such_key(other, config)
+    current = value_at(config, other)
+    wrong = [text for value in condition.values if (text := kind_mistake(value, current))]
+    return f"{other}: {wrong[0]}" if wrong else None
+
+
 def _wanted(
     composed: ComposedStudy, arm: ComposedArm, opened: Collection[str] | None
 ) -> dict[str, Any]:
@@ -126,10 +172,12 @@ def _wanted(
 
 
 def _scale(own: Any, given: Mapping[str, Any]) -> dict[str, Any]:
-    """What an interval without a tag keeps of its key's own range: its scale."""
-    if not isinstance(own, Mapping) or "low" not in own or "step" in given or "log" in given:
+    """What a range of the command line keeps of its key's own: conditions, untagged its scale."""
+    if not isinstance(own, Mapping):
         return {}
-    return {name: own[name] for name in ("log", "step") if name in own}
+    scaled = "low" in own and "step" not in given and "log" not in given
+    names = ("log", "step", "when") if scaled else ("when",)
+    return {name: own[name] for name in names if name in own}
 
 
 def _check_values(arm: ComposedArm, key: str, item: Dimension, mistakes: Mistakes) -> None:

@@ -113,3 +113,73 @@ def test_impossible_ranges_are_refused(mapping, text):
 def test_whole_numbers_stay_whole():
     with pytest.raises(ValueError, match=r"low: expected a whole number, got 1.5"):
         dimension("model.depth", {"low": 1.5, "high": 3}, integer=True)
+
+
+RANGES = [
+    Interval(low=-1.5, high=2.5),
+    Interval(low=1e-5, high=1e-1, log=True),
+    Interval(low=0.1, high=0.75, step=0.2),
+    Interval(low=2, high=5, integer=True),
+    Interval(low=2, high=9, integer=True, step=3),
+    Interval(low=1, high=64, integer=True, log=True),
+    Choices(values=(1, True, "1", 1.5)),
+]
+
+
+@pytest.mark.parametrize("item", RANGES, ids=str)
+def test_the_place_of_a_value_gives_it_back(item):
+    for share in (0.0, 0.1, 0.33, 0.5, 0.77, 0.999, 1.0):
+        value = item.at(share)
+        again = item.at(item.unit(value))
+        assert type(again) is type(value)
+        assert again == pytest.approx(value) if isinstance(value, float) else again == value
+        assert item.has(value)
+
+
+@pytest.mark.parametrize("item", RANGES, ids=str)
+def test_what_is_outside_is_no_value(item):
+    for value in (-7, 1000, "x", 1000.5, False):
+        assert not item.has(value)
+
+
+def test_whole_numbers_of_a_log_range_get_their_share_of_it():
+    item = Interval(low=1, high=3, integer=True, log=True)
+    values = [item.at((place + 0.5) / 10_000) for place in range(10_000)]
+    width = math.log(3.5 / 0.5)
+    for number, low, high in ((1, 0.5, 1.5), (2, 1.5, 2.5), (3, 2.5, 3.5)):
+        assert values.count(number) / 10_000 == pytest.approx(
+            math.log(high / low) / width, abs=1e-3
+        )
+
+
+@pytest.mark.parametrize(
+    ("key", "item", "side", "ends", "new"),
+    [
+        ("optimizer.lr", Interval(low=1e-3, high=0.1, log=True), "high", (1e-3, 1.0), (0.1, 1.0)),
+        ("optimizer.lr", Interval(low=0.3, high=0.6, log=True), "low", (0.1, 0.6), (0.1, 0.3)),
+        ("regularization.dropout", Interval(low=0.1, high=0.3), "low", (0.0, 0.3), (0.0, 0.1)),
+        ("model.depth", Interval(low=4, high=6, integer=True), "high", (4, 7), (6, 7)),
+        ("model.depth", Interval(low=4, high=8, integer=True), "low", (2, 8), (2, 3)),
+        ("x.step", Interval(low=0.2, high=0.8, step=0.2), "high", (0.2, 1.2), (1.0, 1.2)),
+        ("x.step", Interval(low=4, high=12, integer=True, step=2), "low", (0, 12), (0, 2)),
+    ],
+)  # fmt: skip
+def test_ranges_are_made_wider_on_one_side(key, item, side, ends, new):
+    wider, part = item.widened(side, key), item.beyond(side, key)
+    assert (wider.low, wider.high) == pytest.approx(ends)
+    assert (part.low, part.high) == pytest.approx(new)
+    assert (wider.log, wider.step, wider.integer) == (item.log, item.step, item.integer)
+
+
+@pytest.mark.parametrize(
+    ("key", "item", "side"),
+    [
+        ("regularization.dropout", Interval(low=0.0, high=0.3), "low"),
+        ("optimizer.momentum", Interval(low=0.9, high=0.99), "high"),
+        ("model.depth", Interval(low=1, high=3, integer=True), "low"),
+        ("x.step", Interval(low=0.1, high=0.5, step=0.2), "low"),
+    ],
+)
+def test_limits_are_not_passed(key, item, side):
+    assert item.widened(side, key) is None
+    assert item.beyond(side, key) is None

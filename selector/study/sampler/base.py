@@ -54,12 +54,26 @@ class Sampler(ABC):
         Args:
             space: What is tuned; keys whose condition is false get no value.
             index: The trial's index in its sub-search.
-            past: The earlier trials of the sub-search, where the suggestion depends on them.
+            past: Where the suggestion depends on it: observations from elsewhere, then the `index`
+                earlier trials of the sub-search in the order asked.
             seed: Of this suggestion.
             minimize: Whether smaller told values are better.
             total: Trials that the whole sub-search is planned to have.
             search_seed: Of the whole sub-search, the same at every index.
         """
+
+
+def usable(space: Space, index: int, past: Sequence[Past]) -> list[Past]:
+    """What can be learnt from: the sub-search's own trials, and others that lie in its space."""
+    own = len(past) - index
+    known = [
+        Past(
+            values={key: item.values[key] for key in space.dimensions if key in item.values},
+            told=item.told,
+        )
+        for item in past[:own]
+    ]
+    return [*(item for item in known if space.holds(item.values)), *past[own:]]
 
 
 def ask_seed(study_seed: int, arm: str, sub_search: int, index: int, attempt: int = 0) -> int:

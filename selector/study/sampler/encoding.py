@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from selector.config.schema import Scalar, Value
 from selector.space.dimension import Choices
 from selector.space.space import Space
 
-Array = np.ndarray[Any, np.dtype[np.float64]]
+Array = NDArray[np.float64]
 
 
 class Encoding:
@@ -24,6 +24,7 @@ class Encoding:
 
     def __init__(self, space: Space) -> None:
         self._space = space
+        self._conditional = space.conditional
         self._items = list(space.dimensions.values())
         self._counts = [
             len(item.values) if isinstance(item, Choices) else item.count for item in self._items
@@ -39,7 +40,7 @@ class Encoding:
 
     def settle(self, units: Array) -> Array:
         """The points that the values at `units` have: shares in their middle, absent keys NaN."""
-        if self._space.conditional:
+        if self._conditional:
             return self.units([self.values(row) for row in units])
         settled = units.copy()
         for place, count in enumerate(self._counts):
@@ -66,6 +67,11 @@ class Encoding:
             else:
                 columns.append(2 * share - 1)
         return np.nan_to_num(np.stack(columns, axis=1), nan=0.0)
+
+    @property
+    def countable(self) -> bool:
+        """Whether there are so few values that a point may come twice."""
+        return None not in self._counts
 
     @property
     def free(self) -> Array:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import numpy as np
 from scipy.special import ndtr
 
 from selector.config.schema import Scalar
 from selector.space.space import Space
-from selector.study.sampler.base import Past, Sampler
+from selector.study.sampler.base import Past, Sampler, usable
 from selector.study.sampler.encoding import Array, Encoding
 from selector.study.sampler.quasi_random import QuasiRandomSampler
 from selector.study.sampler.surface import Surface
@@ -23,8 +23,9 @@ _CANDIDATES = 96
 _NEAR = (0.025, 0.075, 0.15)
 #: Around how many of the best points.
 _BEST = 3
-#: How far a trial that cannot be trained casts doubt, in features (a range is 2 wide).
-_DOUBT = 0.3
+#: How far a trial that cannot be trained casts doubt, in features (a range is 2 wide); the variance
+#: of its label; and how many standard deviations a label of 1 is worth.
+_DOUBT, _LABEL_NOISE, _CERTAINTY = 0.5, 0.05, 3.0
 #: More results than this are not fitted: the best are kept, and the latest infeasible ones.
 _MOST_FITTED = 100
 
@@ -54,8 +55,9 @@ class RefinedSampler(Sampler):
         search_seed: int,
     ) -> dict[str, Scalar]:
         """A quasi-random point, or the one with the largest expected improvement."""
+        past = [] if self.independent(index, total) else usable(space, index, past)
         good = [item for item in past if _trained(item.told)]
-        if self.independent(index, total) or len(good) < 2:
+        if len(good) < 2:
             return self._first.suggest(
                 space, index, past, seed, minimize, total=total, search_seed=search_seed
             )
@@ -72,24 +74,26 @@ class RefinedSampler(Sampler):
             values = np.concatenate([values, expected])
         surface = Surface(features, values)
         expected, _ = surface.at(features)
-        generator = np.random.default_rng(seed)
         best = tried[np.argsort(expected)[:_BEST]]
-        candidates = encoding.settle(_candidates(best, encoding.free, generator))
-        promise = _improvement(surface, encoding.features(candidates), float(expected.min()))
+        drawn = _candidates(best, encoding.free, np.random.default_rng(seed))
+        candidates = encoding.settle(drawn)
+        seen = encoding.features(candidates)
+        promise = _improvement(surface, seen, float(expected.min()))
         if bad:
-            refused = encoding.features(encoding.units([item.values for item in bad]))
-            promise *= _feasible(encoding.features(candidates), features[: len(good)], refused)
-        promise[_repeated(candidates, tried)] *= 1e-6  # a point tried already teaches little
+            refused = encoding.units([item.values for item in bad])
+            promise *= _feasible(seen, features[: len(good)], encoding.features(refused))
+            tried = np.concatenate([tried, refused])
+        if encoding.countable:
+            promise[_repeated(candidates, tried)] *= 1e-6  # a point tried already teaches little
         return encoding.values(candidates[int(np.argmax(promise))])
 
 
-def _improvement(surface: Surface, features: Array, incumbent: float) -> Array:
+def _improvement(surface: Surface, features: Array, incumbent: float) -> Any:
     """Expected improvement on the best expected value (https://doi.org/10.1023/A:1008306431147)."""
     mean, deviation = surface.at(features)
     lead = (incumbent - mean) / deviation
     density = np.exp(-(lead**2) / 2) / math.sqrt(2 * math.pi)
-    promise: Array = deviation * (lead * ndtr(lead) + density)
-    return promise
+    return deviation * (lead * ndtr(lead) + density)
 
 
 def _candidates(best: Array, free: Array, generator: np.random.Generator) -> Array:
@@ -101,27 +105,28 @@ def _candidates(best: Array, free: Array, generator: np.random.Generator) -> Arr
     return np.concatenate([anywhere, near])
 
 
-def _feasible(features: Array, good: Array, bad: Array) -> Array:
-    """The chance that candidates train: the share of good trials around them, the near ones most.
+def _feasible(features: Array, good: Array, bad: Array) -> Any:
+    """The chance that candidates train, from where trials did and did not.
 
-    Far from all trials it is one half.
+    A Gaussian process on the labels 1 and -1, linear (a cliff cuts a range in two) plus local. Half
+    way between a good and a bad trial the chance is a half: the best often lies before the cliff.
     """
-    near_good, near_bad = (_closeness(features, other).sum(axis=1) for other in (good, bad))
-    chance: Array = (near_good + 0.05) / (near_good + near_bad + 0.1)
-    return chance
+    tried = np.concatenate([good, bad])
+    labels = np.repeat([1.0, -1.0], [len(good), len(bad)])
+    covariance = _closeness(tried, tried) + _LABEL_NOISE * np.eye(len(tried))
+    label = _closeness(features, tried) @ np.linalg.solve(covariance, labels)
+    return np.maximum(ndtr(_CERTAINTY * label), 1e-6)
 
 
-def _closeness(first: Array, second: Array) -> Array:
+def _closeness(first: Array, second: Array) -> Any:
     square = ((first[:, None] - second[None]) ** 2).sum(axis=2)
-    close: Array = np.exp(-square / (2 * _DOUBT**2))
-    return close
+    return 0.5 + first @ second.T + np.exp(-square / (2 * _DOUBT**2))
 
 
-def _repeated(candidates: Array, tried: Array) -> Array:
+def _repeated(candidates: Array, tried: Array) -> Any:
     """Which candidates are among the points `tried`."""
     apart = np.abs(np.nan_to_num(candidates[:, None] - tried[None], nan=0.0))
-    same: Array = (apart < 1e-9).all(axis=2).any(axis=1)
-    return same
+    return np.any(np.all(apart < 1e-9, axis=2), axis=1)
 
 
 def _trained(told: Told | None) -> TypeGuard[Told]:
