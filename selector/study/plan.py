@@ -8,19 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from scipy.special import nctdtr, stdtrit
-
 from selector.config.command_line import OUTSIDE_ARMS
 from selector.config.schema import PARTS, Value
 from selector.launch.cores import available_cores
 from selector.space.cost import flops_per_token, parameters
 from selector.space.dimension import Interval
 from selector.study.followup import everything
+from selector.study.power import detectable_difference
 from selector.study.searches import Searches
 from selector.study.stored import StoredStudy, find_study
 from selector.study.study import Arm, Study, question_changes
 from selector.study.sub_search import REDUCTION
-from selector.study.verdict import LEVEL, look_level
+from selector.study.verdict import look_level
 from selector.track.run import Outcome, Stage
 
 
@@ -107,26 +106,6 @@ def make_plan(study: Study, runs: Path) -> Plan:
         detectable=detectable[-1],
         detectable_first=detectable[0],
     )
-
-
-def detectable_difference(
-    *, arms: int, units: int, power: float = 0.8, level: float = LEVEL
-) -> float | None:
-    """The difference between two arms that a two-sided t at `level` finds with probability `power`.
-
-    In standard deviations of a unit (a sub-search's verdict mean), with arms·(units - 1) degrees
-    of freedom; None where there are none. By bisection of the noncentral t distribution.
-    """
-    freedom = arms * (units - 1)
-    if arms < 2 or freedom < 1:
-        return None
-    critical = float(stdtrit(freedom, 1 - level / 2))
-    low, high = 0.0, 200.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        found = 1 - float(nctdtr(freedom, middle * math.sqrt(units / 2), critical))
-        low, high = (middle, high) if found < power else (low, middle)
-    return high
 
 
 def _arm_plan(study: Study, arm: Arm) -> ArmPlan:
