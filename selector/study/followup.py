@@ -16,7 +16,7 @@ from selector.config.identity import plain
 from selector.config.question import Question
 from selector.config.schema import GROUPS
 from selector.study.answer import Answer
-from selector.study.contrast import Contrast, contrast
+from selector.study.contrast import Contrast
 from selector.study.study import Arm, Study
 
 TOGETHER = "together"
@@ -85,15 +85,28 @@ def second_name(first: str) -> str:
 
 
 def accepted(study: Study, answer: Answer) -> Accepted:
-    """The arms that beat the baseline by more than the margin, one for each thing they change."""
+    """The arms that beat the baseline by more than the margin, one for each thing they change.
+
+    By Dunnett's claims: all together they are wrong in at most the verdict's level of studies.
+    """
     baseline = study.arms[0]
+    claims = answer.verdict.against_baseline if answer.verdict else ()
     gains = [
-        Choice(arm=arm.name, changes=_changes(baseline, arm), gain=gain)
-        for arm in study.arms[1:]
-        if (gain := _gain(study, answer, arm)) is not None
+        Choice(
+            arm=claim.arm,
+            changes=_changes(baseline, study.arm(claim.arm)),
+            gain=Contrast(value=claim.lead, low=claim.low, high=claim.high),
+        )
+        for claim in claims
+        if claim.holds
     ]
     kept: list[Choice] = []
-    notes = []
+    margin = answer.verdict.margin if answer.verdict else 0.0
+    notes = [
+        f"{claim.arm} is not accepted: {claim.reason}."
+        for claim in claims
+        if not claim.holds and claim.lead > margin
+    ]
     for item in sorted(gains, key=lambda choice: -choice.gain.value):
         better = next((other for other in kept if _conflict(item, other)), None)
         if better is None:
@@ -136,26 +149,6 @@ def everything(study: Study) -> SecondStage:
         if not any(_conflict(item, other) for other in kept):
             kept.append(item)
     return together(study, kept)
-
-
-def _gain(study: Study, answer: Answer, arm: Arm) -> Contrast | None:
-    """What an arm gained over the baseline, where it is accepted.
-
-    All claims against the baseline share the level of the study's last look (Bonferroni).
-    """
-    verdict = answer.verdict
-    baseline = study.arms[0].name
-    if verdict is None or not {baseline, arm.name} <= set(verdict.estimates):
-        return None
-    if any(item.failures for item in answer.finalists if item.arm == arm.name):
-        return None  # a verdict run of it diverged, or broke a constraint
-    sign = 1.0 if study.minimize else -1.0
-    values = {name: item.values for name, item in verdict.estimates.items()}
-    gain = {baseline: sign, arm.name: -sign}
-    claim = contrast(gain, values, level=answer.level / (len(study.arms) - 1))
-    if not claim.above or claim.value <= verdict.margin:
-        return None
-    return contrast(gain, values)
 
 
 def _changes(baseline: Arm, arm: Arm) -> dict[str, Any]:

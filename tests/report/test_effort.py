@@ -8,7 +8,7 @@ import pytest
 from selector.config.schema import Technique
 from selector.report.effort import effort, expected_best
 from selector.report.results import results
-from tests.report.build import ADAMW, MUON, SGD, finished
+from tests.report.build import ADAMW, MUON, SGD, Builder, finished, study
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 6])
@@ -55,3 +55,8 @@ def test_a_short_search_has_no_curve() -> None:
     assert effort(learns.study, results(learns)) == ()
     short = finished(ADAMW, trials=2).stored()
     assert effort(short.study, results(short)) == ()
+
+
+def test_an_arm_in_which_nothing_is_over_has_no_curve() -> None:
+    builder = Builder(study([ADAMW, MUON]), [ADAMW, MUON])
+    assert effort(builder.study, results(builder.stored())) == ()

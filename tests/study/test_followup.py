@@ -90,15 +90,35 @@ def test_a_length_is_one_thing_in_whatever_words():
     assert stage.arms[TOGETHER] == {"budget.tokens": 9, Z: 1e-4}
 
 
-def test_an_arm_that_breaks_a_constraint_or_diverges_on_a_fresh_seed_is_not_accepted():
-    stored = run_planted(planted_study(ARMS), loss)
-    found = answer(stored.study, stored.record)
-    spoiled = [
-        replace(item, failures=("diverged",)) if item.arm == "drop" else item
-        for item in found.finalists
-    ]
-    kept = accepted(stored.study, replace(found, finalists=tuple(spoiled)))
-    assert [item.arm for item in kept.choices] == ["clip", "muon"]
+def test_an_arm_that_breaks_a_constraint_is_not_accepted():
+    asked = planted_study(ARMS, subject_to=("memory < 5",))
+    stored = run_planted(
+        asked, loss, seconds=lambda config: 9.0 if config.regularization.dropout else 1.0
+    )
+    found = accepted(stored.study, answer(stored.study, stored.record))
+    assert [item.arm for item in found.choices] == ["clip", "muon"]
+
+
+def decided(**changes):
+    """The answer of a study in which drop and clip clearly gain; `changes` of an arm's evidence."""
+    means = {"plain": 2.4, "drop": 2.2, "clip": 2.3, "muon": 2.4, "z": 2.4}
+    evidence = {
+        name: Evidence(values=(mean, mean + 0.01, mean - 0.01), cost=1.0, **changes.get(name, {}))
+        for name, mean in means.items()
+    }
+    verdict = decide(evidence, minimize=True, margin=0.01, unit="sub-search")
+    return SimpleNamespace(verdict=verdict)
+
+
+def test_what_bars_a_claim_is_said():
+    study = planted_study(ARMS)
+    assert [item.arm for item in accepted(study, decided()).choices] == ["drop", "clip"]
+    spoiled = accepted(study, decided(drop={"barred": "not every verdict run completed"}))
+    assert [item.arm for item in spoiled.choices] == ["clip"]
+    assert spoiled.notes[0].startswith("drop is not accepted: drop is out: not every verdict run")
+    edge = accepted(study, decided(plain={"edge": "3 of 3 best settings lie at the high end"}))
+    assert edge.choices == ()
+    assert "clip is not accepted: plain may not be tuned well" in edge.notes[1]
 
 
 @pytest.mark.parametrize("others", [1, 4])
@@ -113,6 +133,6 @@ def test_identical_arms_are_accepted_in_at_most_five_percent(others):
             for name in arms
         }
         verdict = decide(evidence, minimize=True, margin=0.0, unit="sub-search")
-        known = SimpleNamespace(verdict=verdict, finalists=(), level=0.05)
+        known = SimpleNamespace(verdict=verdict)
         wrong += bool(accepted(study, known).choices)
-    assert wrong / 1500 <= 0.03 + 0.01  # one-sided: half of 5 %, and two standard errors
+    assert wrong / 1500 <= 0.04  # one side of 5 % in two, and its noise
