@@ -1,6 +1,6 @@
 """Regret at an equal number of runs: samplers of ours in arms against plain Optuna.
 
-    python benchmarks/method/regret.py [--repeats 100] [--slow-repeats 20]
+    python -m benchmarks.method.regret [--repeats 100] [--slow-repeats 20]
 
 A search picks the run with the best (noisy) loss; its regret is that setting's expected loss above
 the best possible, in nats. Plain Optuna is used as its tutorial does: default arguments, `tell` of
@@ -22,8 +22,8 @@ from functools import partial
 
 import numpy as np
 import optuna
-from regret_problems import KINDS, WHOLE, Surface, surface, techniques
 
+from benchmarks.method.regret_problems import KINDS, WHOLE, Surface, surface, techniques
 from selector.config.compose import load_yaml
 from selector.config.decode import Mistakes, technique
 from selector.config.locations import conf_folder

@@ -1,6 +1,6 @@
 """How long one suggestion takes, by sampler and length of the past.
 
-    python benchmarks/method/suggestion_time.py
+    python -m benchmarks.method.suggestion_time
 
 Two continuous keys and a choice; medians of several asks at the end of a sub-search. A study that
 waits for a suggestion trains nothing meanwhile.

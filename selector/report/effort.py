@@ -10,13 +10,12 @@ from dataclasses import dataclass
 import numpy
 import pandas
 
+from selector.study.sampler import make_sampler
 from selector.study.study import Study
 from selector.track.run import Outcome, Stage
 
 _FEWEST_TRIALS = 4  # in a sub-search: fewer make no curve
 _MOST_POINTS = 60
-#: Samplers whose trials do not depend on earlier ones, so that their order means nothing.
-_INDEPENDENT = ("random", "grid", "qmc")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,17 +30,19 @@ class Effort:
 
 
 def effort(study: Study, results: pandas.DataFrame) -> tuple[Effort, ...]:
-    """A curve for each arm with enough trials; empty where the sampler learns from its trials.
+    """A curve for each arm with enough trials; those that a sampler learnt to propose left out.
 
-    A failed trial counts as the arm's worst completed one. All sub-searches of an arm are pooled.
+    Of the others the order means nothing. A failed trial counts as the arm's worst completed one.
+    All sub-searches of an arm are pooled.
     """
-    if study.sampler.name not in _INDEPENDENT:
-        return ()
+    sampler = make_sampler(study.sampler)
     explore = results[(results["stage"] == Stage.EXPLORE.value) & results["steps"].notna()]
     explore = explore[explore["outcome"] != Outcome.LOST.value]
     found = []
     for arm in study.arms:
         rows = explore[explore["arm"] == arm.name]
+        total = study.trials_in(arm)
+        rows = rows[[sampler.independent(int(index), total) for index in rows["index"]]]
         values = rows["value"]
         most = len(values) // max(1, rows["sub_search"].nunique())
         if most < _FEWEST_TRIALS or values.isna().all():

@@ -40,8 +40,18 @@ def test_a_failed_trial_counts_as_the_worst() -> None:
     assert item.best[0] == pytest.approx(own.fillna(own.max()).mean())
 
 
-def test_a_sampler_that_learns_and_a_short_search_have_no_curve() -> None:
-    learns = finished(ADAMW, sampler=Technique(name="tpe")).stored()
+def test_what_a_sampler_learnt_to_propose_is_left_out() -> None:
+    refined = Technique(name="refined", values={"explore_share": 0.5})
+    stored = finished(ADAMW, sampler=refined).stored()
+    (item,) = effort(stored.study, results(stored))
+    half = stored.study.budget.trials // 2
+    own = results(stored).query("stage == 'explore' and index < @half")["value"]
+    assert item.trials[-1] == half
+    assert item.best[0] == pytest.approx(own.mean())
+
+
+def test_a_short_search_has_no_curve() -> None:
+    learns = finished(ADAMW, sampler=Technique(name="tpe", values={"startup_trials": 2})).stored()
     assert effort(learns.study, results(learns)) == ()
     short = finished(ADAMW, trials=2).stored()
     assert effort(short.study, results(short)) == ()
