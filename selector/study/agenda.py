@@ -155,7 +155,8 @@ class Agenda:
         if search.asked >= search.total:
             return False
         # A sampler that learns must see results before it proposes most of its points.
-        free = self._sampler.independent(search.asked, search.total)
+        known = len(self._start.get(search.arm.name, ()))
+        free = self._sampler.independent(search.asked, search.total, known)
         return free or search.running < max(1, search.total // 4)
 
     def _new_trial(self, search: SubSearch) -> tuple[Run, Trial]:
@@ -205,7 +206,8 @@ class Agenda:
                 refused = ConfigError(f"{arm.name}: {text}")
             except ConfigError as error:
                 refused = error
-            if sampler.learns:  # or a model proposes the same again; own trials stay the last
+            # A model would propose the same again; the sub-search's own trials stay the last.
+            if not sampler.independent(index, total, len(past) - index):
                 lesson = told(
                     Outcome.DIVERGED, None, [*search.values.values()], minimize=study.minimize
                 )

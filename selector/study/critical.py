@@ -74,7 +74,8 @@ def last_level(level: float, first: float, share: float) -> float:
     """The level of the last of two looks, so that both together err in at most `level`.
 
     `share` of the last look's data were there at the first, which tests at level `first`: the two
-    statistics are normal with correlation √share (Pocock 1977, Biometrika 64:191).
+    statistics are normal with correlation √share (Pocock 1977, Biometrika 64:191). Four decimals,
+    rounded down.
     """
     bound, own = float(ndtri(1 - first / 2)), math.sqrt(1 - share)
     nodes, weights = _INNER
@@ -90,7 +91,7 @@ def last_level(level: float, first: float, share: float) -> float:
     for _ in range(40):
         middle = (low + high) / 2
         low, high = (middle, high) if kept(middle) > 1 - level else (low, middle)
-    return low
+    return math.floor(1e4 * low) / 1e4
 
 
 def _coarse(freedom: float) -> float:

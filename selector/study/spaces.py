@@ -135,6 +135,7 @@ def _settled(
         Space(dimensions=left)
     except ConfigError as error:
         mistakes.lines += error.mistakes
+        return {}
     return left
 
 

@@ -30,10 +30,11 @@ class Sampler(ABC):
     #: Whether some suggestions depend on results: then only some trials run at the same time.
     learns = False
 
-    def independent(self, index: int, total: int) -> bool:
+    def independent(self, index: int, total: int, known: int = 0) -> bool:
         """Whether the suggestion for `index` of `total` trials is the same whatever was told.
 
-        Then `past` is not read (and may be empty), and the trial may start at any time.
+        Then `past` is not read (and may be empty), and the trial may start at any time. `known` is
+        the number of observations from elsewhere.
         """
         return not self.learns
 

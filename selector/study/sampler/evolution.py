@@ -34,7 +34,7 @@ class EvolutionSampler(Sampler):
     def __init__(self, spread: float) -> None:
         self._spread = spread
 
-    def independent(self, index: int, total: int) -> bool:
+    def independent(self, index: int, total: int, known: int = 0) -> bool:
         """Whether `index` belongs to the first generation, whatever the number of dimensions."""
         return index < population(1)
 

@@ -31,9 +31,9 @@ class OptunaSampler(Sampler):
         self._build, self._startup_trials, self._most = build, startup_trials, most
         self._first = QuasiRandomSampler()
 
-    def independent(self, index: int, total: int) -> bool:
-        """Whether `index` belongs to the start."""
-        return index < self._startup_trials
+    def independent(self, index: int, total: int, known: int = 0) -> bool:
+        """Whether `index` belongs to the start, which observations from elsewhere shorten."""
+        return index + known < self._startup_trials
 
     def suggest(
         self,
@@ -47,14 +47,15 @@ class OptunaSampler(Sampler):
         search_seed: int,
     ) -> dict[str, Scalar]:
         """The point that Optuna proposes after the trials of `past`."""
-        past = [] if self.independent(index, total) else usable(space, index, past)
+        begins = self.independent(index, total, len(past) - index)
+        past = [] if begins else usable(space, index, past)
         if not any(item.told is not None and item.told.constraint <= 0 for item in past):
             return self._first.suggest(
                 space, index, past, seed, minimize, total=total, search_seed=search_seed
             )
         import optuna
 
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
         study = optuna.create_study(
             direction="minimize" if minimize else "maximize",
             sampler=self._build(seed, self._startup_trials),

@@ -39,8 +39,12 @@ class RefinedSampler(Sampler):
         self._share = share
         self._first = QuasiRandomSampler()
 
-    def independent(self, index: int, total: int) -> bool:
-        """Whether `index` belongs to the quasi-random part."""
+    def independent(self, index: int, total: int, known: int = 0) -> bool:
+        """Whether `index` belongs to the quasi-random part.
+
+        Observations from elsewhere do not replace it: they are the same for all sub-searches, whose
+        luck would then be one luck.
+        """
         return index < max(2, math.ceil(self._share * total))
 
     def suggest(
