@@ -25,8 +25,8 @@ SEED_SD = 0.004
 #: seed standard deviations, by trials and by one, two, three tuned dimensions: the root mean square
 #: over four families of simulated surfaces, by `python -m benchmarks.method.luck`.
 LUCK = {
-    "refined": {4: (0.61, 7.61, 12.94), 8: (0.38, 1.47, 5.33), 16: (0.21, 0.37, 1.16)},
-    "qmc": {4: (0.46, 5.20, 9.14), 8: (0.40, 2.30, 4.54), 16: (0.30, 1.02, 2.58)},
+    "refined": {4: (0.61, 3.48, 6.05), 8: (0.34, 0.79, 1.96), 16: (0.18, 0.38, 0.54)},
+    "qmc": {4: (0.64, 3.87, 9.56), 8: (0.42, 1.85, 4.33), 16: (0.26, 0.70, 2.28)},
     "random": {4: (2.91, 8.73, 11.88), 8: (0.71, 3.79, 6.74), 16: (0.38, 1.76, 3.77)},
 }
 #: More units than this are not worth telling apart.
