@@ -22,7 +22,7 @@ check: $(VENV)/installed ## what CI runs: format, lint, types, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist worksteal
 
 slow: $(VENV)/installed ## the tests that take longer: real studies, a real browser, a real server
 	$(BIN)/pytest -m slow

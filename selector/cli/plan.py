@@ -42,6 +42,7 @@ def plan_mapping(made: Plan) -> dict[str, Any]:
         "limits": {"hours": budget.hours or None, "device_hours": budget.device_hours or None},
         "estimated_seconds": made.estimated_seconds,
         "detectable": made.detectable,
+        "detectable_metric": made.detectable_metric,
         "notes": list(study.notes),
         "changes": list(made.changes),
     }
@@ -193,7 +194,9 @@ def _limits(study: Study) -> Iterator[str]:
 
 
 def _detectable(made: Plan) -> str:
-    """What the budget can find, in standard deviations between units."""
+    """What the budget can find, in standard deviations between units and in the metric."""
+    from selector.study.power import SEED_SD
+
     study = made.study
     unit = "sub-searches" if study.sub_searches > 1 else "seeds"
     if made.detectable is None:
@@ -201,9 +204,15 @@ def _detectable(made: Plan) -> str:
     first = ""
     if made.more_by_looks and made.detectable_first is not None:
         first = f" ({made.detectable_first:.1f} at the first look)"
+    metric = ""
+    if made.detectable_metric is not None:
+        metric = (
+            f": about {made.detectable_metric:.2g} in {study.metric}, if seeds scatter by"
+            f" {SEED_SD:g}"
+        )
     return (
         f"It finds, in 80 % of studies, a difference of {made.detectable:.1f} standard deviations"
-        f" between {unit}{first}."
+        f" between {unit}{first}{metric}."
     )
 
 

@@ -57,7 +57,8 @@ def failed_runs(stored: StoredStudy) -> list[FailureLine]:
 def how_it_was_run(provenance: Mapping[str, Any]) -> list[FactLine]:
     """The parts of the provenance that are known, in words."""
     budget, sampler = provenance["budget"], provenance["sampler"]
-    own = {k: v for k, v in sampler.items() if k not in ("name", "version", "banked")}
+    own = {k: v for k, v in sampler.items() if k not in ("name", "version", "libraries")}
+    libraries = ", ".join(f"{name} {version}" for name, version in sampler["libraries"].items())
     values = ", ".join(f"{key} {setting(value)}" for key, value in own.items())
     model, parameters = provenance["model"], provenance["parameters"]
     data, fingerprint = provenance["data"], provenance["data_fingerprint"]
@@ -69,7 +70,8 @@ def how_it_was_run(provenance: Mapping[str, Any]) -> list[FactLine]:
         "Model": model and f"{model}, {size(parameters)} parameters",
         "Data": data and f"{data}, fingerprint {fingerprint or 'not recorded'}",
         "Length of a run": lengths and _lengths(lengths, provenance["fair"]),
-        "Sampler": f"{sampler['name']}" + (f" ({values})" if values else ""),
+        "Sampler": f"{sampler['name']} {sampler['version']}" + (f" ({values})" if values else ""),
+        "Sampler computed by": libraries,
         "Budget": f"{budget['name']}: {budget['trials']} trials × {provenance['sub_searches']}"
         f" sub-searches an arm, {provenance['verdict_seeds']} verdict seeds each",
         "Runs": f"{runs['over']} of {runs['planned']} over",

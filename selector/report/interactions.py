@@ -20,8 +20,8 @@ from typing import Any
 from selector.report.digits import decimals_for, number
 from selector.study.answer import Answer
 from selector.study.contrast import Contrast, contrast
+from selector.study.critical import LEVEL
 from selector.study.study import Arm, Study
-from selector.study.verdict import LEVEL
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy
 
 from selector.report.digits import number, setting, size
+from selector.report.ease import ease, ease_sentences
 from selector.study.agenda import LIMIT
 from selector.study.answer import Answer
 from selector.study.history import DECISION as START
@@ -45,6 +46,7 @@ def method_facts(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
         "looks": [_without_time(item) for item in _decided(stored, LOOK)],
         "extensions": [vars(item) for arm in searches.arms.values() for item in arm.extensions],
         "limit": next((item["limit"] for item in reversed(_decided(stored, LIMIT))), None),
+        "optima": [vars(item) for item in ease(answer, minimize=stored.study.minimize)],
         "screened": stored.study.budget.screen if stored.study.screens else 0,
         "rungs": None if agreement is None else vars(agreement),
     }
@@ -89,6 +91,9 @@ def _sentences(stored: StoredStudy, answer: Answer) -> Iterator[str]:
                 f" {item.key}, so the range was extended to {setting(item.low)} to"
                 f" {setting(item.high)}; each sub-search tried {item.trials} more there."
             )
+    if answer.verdict is not None:
+        found = ease(answer, minimize=study.minimize)
+        yield from ease_sentences(answer.verdict.best, found)
     if study.screens:
         yield (
             f"The best {study.budget.screen} trials of each sub-search were trained on a second"

@@ -10,6 +10,7 @@ from selector.report.compare import metric_on_test, tokens_spent
 from selector.space.cost import parameters
 from selector.space.dimension import range_mapping
 from selector.study.answer import Answer
+from selector.study.sampler import sampler_facts
 from selector.study.stored import StoredStudy
 from selector.track.record import StoredRun
 
@@ -45,7 +46,7 @@ def provenance(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
         or (None if function else config.data.fingerprint or None),
         "study_seed": study.seed,
         "seeds": _seeds(over),
-        "sampler": plain(study.sampler),
+        "sampler": plain(sampler_facts(study.sampler)),
         "budget": plain(study.budget),
         "sub_searches": answer.units,
         "verdict_seeds": study.verdict_seeds,

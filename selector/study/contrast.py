@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from scipy.special import stdtrit
 
-from selector.study.verdict import LEVEL
+from selector.study.critical import LEVEL
 
 K = TypeVar("K", bound=Hashable)
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from scipy.special import nctdtr, stdtrit
 
 from selector.config.command_line import OUTSIDE_ARMS
 from selector.config.schema import PARTS, Value
@@ -16,11 +14,12 @@ from selector.launch.cores import available_cores
 from selector.space.cost import flops_per_token, parameters
 from selector.space.dimension import Interval
 from selector.study.followup import everything
+from selector.study.power import detectable_difference, smallest_difference, unit_deviation
 from selector.study.searches import Searches
 from selector.study.stored import StoredStudy, find_study
 from selector.study.study import Arm, Study, question_changes
 from selector.study.sub_search import REDUCTION
-from selector.study.verdict import LEVEL, look_level
+from selector.study.verdict import look_level
 from selector.track.run import Outcome, Stage
 
 
@@ -60,6 +59,8 @@ class Plan:
     """Of the runs up to the first look; None until runs of this study have been measured."""
     detectable: float | None
     """Smallest difference found in 80 % of studies, in standard deviations between units."""
+    detectable_metric: float | None
+    """The same in units of the metric, at the noise that is assumed before anything is measured."""
     detectable_first: float | None
     """The same at the first look alone."""
     changes: tuple[str, ...]
@@ -105,28 +106,33 @@ def make_plan(study: Study, runs: Path) -> Plan:
         estimated_seconds=_estimated_seconds(study, stored, arms) if not changes else None,
         changes=tuple(changes),
         detectable=detectable[-1],
+        detectable_metric=_in_metric(study, units),
         detectable_first=detectable[0],
     )
 
 
-def detectable_difference(
-    *, arms: int, units: int, power: float = 0.8, level: float = LEVEL
-) -> float | None:
-    """The difference between two arms that a two-sided t at `level` finds with probability `power`.
+def _in_metric(study: Study, units: Sequence[int]) -> float | None:
+    """The difference found in units of the metric, for the arm that is hardest to search.
 
-    In standard deviations of a unit (a sub-search's verdict mean), with arms·(units - 1) degrees
-    of freedom; None where there are none. By bisection of the noncentral t distribution.
+    None where nothing can be decided, and for runs whose noise between seeds is not known.
     """
-    freedom = arms * (units - 1)
-    if arms < 2 or freedom < 1:
+    if not all(arm.config.built_in for arm in study.arms):
         return None
-    critical = float(stdtrit(freedom, 1 - level / 2))
-    low, high = 0.0, 200.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        found = 1 - float(nctdtr(freedom, middle * math.sqrt(units / 2), critical))
-        low, high = (middle, high) if found < power else (low, middle)
-    return high
+    deviations = [
+        unit_deviation(
+            sampler=study.sampler.name,
+            dimensions=len(arm.space.dimensions),
+            trials=study.trials_in(arm),
+            verdict_seeds=study.verdict_seeds,
+        )
+        for arm in study.arms
+    ]
+    return smallest_difference(
+        arms=len(study.arms),
+        units=units[-1],
+        deviation=1.0 if study.looks == (1,) else max(deviations),
+        level=look_level(units[-1], units),
+    )
 
 
 def _arm_plan(study: Study, arm: Arm) -> ArmPlan:

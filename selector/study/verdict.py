@@ -5,27 +5,26 @@ mean on fresh seeds. One finalist per arm with a test over seeds would call iden
 different far too often, because most of the variance is the luck of the search. With one
 sub-search per arm the unit is the seed, and the claim is about configurations.
 
-The best arm wins if it beats every rival at a two-sided t of 5 % with k(R - 1) degrees of freedom,
-with the larger of the variances pooled over all arms and over the pair, and by more than the
-margin of practical equality. Demanding a win over *every* rival is an intersection-union test
-(Berger 1982, Technometrics 24:295), which needs no correction for the number of rivals.
+The best arm wins if it beats every rival by more than the noise (noise.py) at a two-sided level of
+5 %, and by more than the margin of practical equality. Demanding a win over *every* rival is an
+intersection-union test (Berger 1982, Technometrics 24:295), which needs no correction for the
+number of rivals. Claims that are acted on one by one do: claims.py.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from scipy.special import stdtrit
+from selector.study.claims import Claim, Claimant, against_baseline, between_pairs
+from selector.study.critical import LEVEL, last_level, student
+from selector.study.noise import Noise, mean, noise_of
+from selector.study.power import units_needed
 
-LEVEL = 0.05
-#: Levels of the first of two looks and of the last: together they call identical techniques
-#: different in at most 5 % of studies.
-_FIRST_LOOK, _LAST_LOOK = 0.0056, 0.0475
-#: Normal quantiles for a two-sided 5 % test with 80 % power, the usual planning values.
-_POWER_FACTOR = (1.959964 + 0.841621) ** 2
+#: Level of the first of two looks. A larger part than O'Brien and Fleming's .005, because Welch's
+#: few degrees of freedom make the first look strict: simulated in docs/method.md.
+_FIRST_LOOK = 0.02
 
 
 class VerdictState(StrEnum):
@@ -99,6 +98,13 @@ class Verdict:
     """sub-search or seed."""
     estimates: Mapping[str, Estimate]
     comparisons: tuple[Comparison, ...]
+    against_baseline: tuple[Claim, ...]
+    """Every other arm against the first, all claims together at the verdict's level (Dunnett);
+    empty where the first has no value."""
+    pairs: tuple[Claim, ...]
+    """Every pair of arms, the better one first, all claims together at the level (Tukey)."""
+    level: float
+    """Two-sided level of the comparisons and claims: their intervals are 1 - level intervals."""
     margin: float
     """Differences up to this size count as practically equal."""
     reasons: tuple[str, ...]
@@ -122,17 +128,11 @@ def decide(
     known = {name: arm for name, arm in arms.items() if arm.values}
     if not known:
         return None
-    means = {name: _mean(arm.values) for name, arm in known.items()}
+    means = {name: mean(arm.values) for name, arm in known.items()}
     best = min(means, key=lambda name: sign * means[name])
-    freedom = sum(len(arm.values) - 1 for arm in known.values())
-    pooled = _variance(known.values(), freedom)
-    estimates = {
-        name: _estimate(arm.values, means[name], freedom, pooled) for name, arm in known.items()
-    }
+    noise = noise_of({name: arm.values for name, arm in known.items()})
     comparisons = tuple(
-        _compare(known[best], arm, name, sign, freedom, pooled, margin, level)
-        for name, arm in known.items()
-        if name != best
+        _compare(known, best, name, noise, sign, margin, level) for name in known if name != best
     )
     reasons = [
         f"{name} has no verdict run that completed"
@@ -158,13 +158,25 @@ def decide(
             if item.relation is Relation.EQUAL and not known[item.rival].barred
         ]
         recommended = min([best, *equal], key=lambda name: known[name].cost)
+    claimants = {
+        name: Claimant(values=arm.values, barred=arm.barred, edge=arm.edge)
+        for name, arm in known.items()
+    }
+    baseline = next(iter(arms))
     return Verdict(
         state=state,
         best=best,
         recommended=recommended,
         unit=unit,
-        estimates=estimates,
+        estimates={name: _estimate(name, arm.values, noise) for name, arm in known.items()},
         comparisons=comparisons,
+        against_baseline=against_baseline(
+            claimants, baseline, noise=noise, sign=sign, margin=margin, level=level
+        )
+        if baseline in known
+        else (),
+        pairs=between_pairs(claimants, noise=noise, sign=sign, margin=margin, level=level),
+        level=level,
         margin=margin,
         reasons=tuple(reasons),
     )
@@ -174,7 +186,9 @@ def look_level(units: int, looks: Sequence[int]) -> float:
     """The two-sided level at a look with `units` units an arm, of those that `looks` plans."""
     if len(looks) == 1:
         return LEVEL
-    return _FIRST_LOOK if units <= looks[0] else _LAST_LOOK
+    if units <= looks[0]:
+        return _FIRST_LOOK
+    return last_level(LEVEL, _FIRST_LOOK, looks[0] / looks[-1])
 
 
 def margin_of(baseline: float, *, absolute: float, share: float) -> float:
@@ -182,43 +196,27 @@ def margin_of(baseline: float, *, absolute: float, share: float) -> float:
     return max(absolute, share * abs(baseline))
 
 
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)
-
-
-def _variance(arms: Iterable[Evidence], freedom: int) -> float | None:
-    """Variance within arms, pooled; None where no arm has two values."""
-    if freedom < 1:
-        return None
-    squares = [(value - _mean(arm.values)) ** 2 for arm in arms for value in arm.values]
-    return math.fsum(squares) / freedom
-
-
-def _estimate(
-    values: tuple[float, ...], mean: float, freedom: int, pooled: float | None
-) -> Estimate:
-    if pooled is None:
-        return Estimate(mean=mean, low=None, high=None, values=values)
-    own = len(values) - 1
-    variance = max(pooled, _variance([Evidence(values=values, cost=0)], own) or 0.0)
-    half = float(stdtrit(freedom, 1 - LEVEL / 2)) * math.sqrt(variance / len(values))
-    return Estimate(mean=mean, low=mean - half, high=mean + half, values=values)
+def _estimate(name: str, values: tuple[float, ...], noise: Noise | None) -> Estimate:
+    center = mean(values)
+    if noise is None:
+        return Estimate(mean=center, low=None, high=None, values=values)
+    half = noise.half_width_of(name, LEVEL)
+    return Estimate(mean=center, low=center - half, high=center + half, values=values)
 
 
 def _compare(
-    best: Evidence,
-    rival: Evidence,
-    name: str,
+    arms: Mapping[str, Evidence],
+    best: str,
+    rival: str,
+    noise: Noise | None,
     sign: float,
-    freedom: int,
-    pooled: float | None,
     margin: float,
     level: float,
 ) -> Comparison:
-    lead = sign * (_mean(rival.values) - _mean(best.values))
-    if pooled is None:
+    lead = sign * (mean(arms[rival].values) - mean(arms[best].values))
+    if noise is None:
         return Comparison(
-            rival=name,
+            rival=rival,
             lead=lead,
             low=None,
             high=None,
@@ -226,30 +224,32 @@ def _compare(
             reason="each arm has one value, so the noise is not known",
             units_needed=None,
         )
-    pair_freedom = len(best.values) + len(rival.values) - 2
-    variance = max(pooled, _variance([best, rival], pair_freedom) or 0.0)
-    error = math.sqrt(variance * (1 / len(best.values) + 1 / len(rival.values)))
-    half = float(stdtrit(freedom, 1 - level / 2)) * error
+    half = noise.half_width(best, rival, lambda freedom: student(level, freedom))
     low, high = lead - half, lead + half
-    smallest = max(lead, margin / 2)
-    needed = math.ceil(2 * variance * _POWER_FACTOR / smallest**2) if smallest else None
     reason = ""
-    if rival.edge and lead > margin:
+    if arms[rival].edge and lead > margin:
         relation = Relation.UNCLEAR
-        reason = f"{name} may not be tuned well: {rival.edge}"
+        reason = f"{rival} may not be tuned well: {arms[rival].edge}"
     elif low > 0 and lead > margin:
         relation = Relation.BEATEN
     elif (low > 0 and lead <= margin) or (low >= -margin and high <= margin):
         relation = Relation.EQUAL
     else:
         relation = Relation.UNCLEAR
-        reason = f"the lead over {name} is not larger than its noise"
+        reason = f"the lead over {rival} is not larger than its noise"
     return Comparison(
-        rival=name,
+        rival=rival,
         lead=lead,
         low=low,
         high=high,
         relation=relation,
         reason=reason,
-        units_needed=None if needed is None else max(2, needed),
+        units_needed=_units_needed(max(lead, margin / 2), noise.deviation(best, rival), len(arms)),
     )
+
+
+def _units_needed(lead: float, deviation: float, arms: int) -> int | None:
+    """Units per arm that settle a lead; None where there is none."""
+    if lead <= 0:
+        return None
+    return units_needed(lead / deviation, arms=arms) if deviation > 0 else 2

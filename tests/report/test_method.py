@@ -32,7 +32,7 @@ def test_looks_extensions_and_screening_are_told(tmp_path):
     facts, text = method_facts(stored, found), "\n".join(method_sentences(stored, found))
     assert len(facts["looks"]) >= 1
     assert facts["looks"][0]["units"] == 2
-    assert "Look 1 at the evidence, with 2 sub-searches per arm at level 0.0056" in text
+    assert "Look 1 at the evidence, with 2 sub-searches per arm at level 0.02" in text
     assert {item["arm"] for item in facts["extensions"]} == {"adamw", "muon"}
     assert "adamw: its best settings lay at the high end of the range of optimizer.lr" in text
     assert "The best 2 trials of each sub-search were trained on a second seed" in text

@@ -120,11 +120,11 @@ def test_a_question_that_is_not_clear_gets_more_sub_searches():
     record = Record(MemoryStore())
     assert run(asked, record, launcher(value=noisy))
     first, last = decided(record, "look")
-    assert (first["units"], first["goes_on"], first["level"]) == (2, 4, 0.0056)
-    assert (last["units"], last["goes_on"], last["level"]) == (4, 4, 0.0475)
+    assert (first["units"], first["goes_on"], first["level"]) == (2, 4, 0.02)
+    assert (last["units"], last["goes_on"], last["level"]) == (4, 4, 0.0379)
     found = answer(asked, record)
     assert found.complete
-    assert (found.units, found.level) == (4, 0.0475)
+    assert (found.units, found.level) == (4, 0.0379)
     assert stages(record)["verdict"] == 2 * 4 * 2
 
 

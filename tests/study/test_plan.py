@@ -8,7 +8,8 @@ import pytest
 
 from selector.space.cost import flops_per_token
 from selector.study.effect import without_effect
-from selector.study.plan import detectable_difference, make_plan
+from selector.study.plan import make_plan
+from selector.study.power import detectable_difference
 from selector.study.stored import StoredStudy
 from selector.study.verdict import look_level
 from selector.track.store import FolderStore
