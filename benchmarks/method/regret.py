@@ -35,7 +35,7 @@ from selector.track.run import Outcome
 
 OURS = ("random", "qmc", "refined", "tpe", "gp", "cmaes")
 PLAIN = ("random", "tpe", "gp", "hyperband")
-#: Takes a tenth of a second for each of its fits, which begin after 4 trials; a plain GP's after 10.
+#: Takes a tenth of a second for each of its fits, which begin after 4 trials (a plain GP: 10).
 SLOW = "ours gp"
 TRIALS, DIMENSIONS = (8, 16), (1, 2, 3)
 

@@ -42,7 +42,8 @@ def effort(study: Study, results: pandas.DataFrame) -> tuple[Effort, ...]:
     for arm in study.arms:
         rows = explore[explore["arm"] == arm.name]
         total = study.trials_in(arm)
-        rows = rows[[sampler.independent(int(index), total) for index in rows["index"]]]
+        free = [sampler.independent(int(index), total) for index in rows["index"]]
+        rows = rows[numpy.array(free, dtype=bool)]
         values = rows["value"]
         most = len(values) // max(1, rows["sub_search"].nunique())
         if most < _FEWEST_TRIALS or values.isna().all():
