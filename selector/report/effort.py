@@ -30,7 +30,7 @@ class Effort:
 
 
 def effort(study: Study, results: pandas.DataFrame) -> tuple[Effort, ...]:
-    """A curve for each arm with enough trials; those that a sampler learnt to propose left out.
+    """A curve for each arm with enough trials; those of a sampler that had learnt left out.
 
     Of the others the order means nothing. A failed trial counts as the arm's worst completed one.
     All sub-searches of an arm are pooled.
@@ -42,8 +42,9 @@ def effort(study: Study, results: pandas.DataFrame) -> tuple[Effort, ...]:
     for arm in study.arms:
         rows = explore[explore["arm"] == arm.name]
         total = study.trials_in(arm)
-        kept = [sampler.independent(int(index), total) for index in rows["index"]]
-        rows = rows[numpy.array(kept, dtype=bool)]  # an empty list would select columns
+        # Those in the new part of an extended range come after them and were drawn elsewhere.
+        free = [i < total and sampler.independent(int(i), total) for i in rows["index"]]
+        rows = rows[numpy.array(free, dtype=bool)]  # an empty list would select columns
         values = rows["value"]
         most = len(values) // max(1, rows["sub_search"].nunique())
         if most < _FEWEST_TRIALS or values.isna().all():
