@@ -9,6 +9,7 @@ from selector.config.identity import plain
 from selector.report.compare import metric_on_test, tokens_spent
 from selector.space.cost import parameters
 from selector.space.dimension import range_mapping
+from selector.study.agenda import SAMPLER
 from selector.study.answer import Answer
 from selector.study.sampler import sampler_facts
 from selector.study.stored import StoredStudy
@@ -46,7 +47,7 @@ def provenance(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
         or (None if function else config.data.fingerprint or None),
         "study_seed": study.seed,
         "seeds": _seeds(over),
-        "sampler": plain(sampler_facts(study.sampler)),
+        "sampler": _sampler(stored),
         "budget": plain(study.budget),
         "sub_searches": answer.units,
         "verdict_seeds": study.verdict_seeds,
@@ -71,6 +72,13 @@ def provenance(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
         if times:
             found[name] = choose(times)
     return found
+
+
+def _sampler(stored: StoredStudy) -> dict[str, Any]:
+    """The sampler with the versions that were there when the study ran last."""
+    facts: dict[str, Any] = plain(sampler_facts(stored.study.sampler))
+    known = [item for item in stored.record.decisions() if item["decision"] == SAMPLER]
+    return {key: known[-1].get(key, facts[key]) for key in facts} if known else facts
 
 
 def evidence(answer: Answer) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from selector.config.identity import plain
 from selector.config.schema import RunConfig, Scalar
 from selector.errors import ConfigError
 from selector.space.space import assign
@@ -22,7 +23,7 @@ from selector.study.answer import answer
 from selector.study.constraints import known_violation, missing
 from selector.study.extension import DECISION, next_extension, space_at
 from selector.study.history import read_start
-from selector.study.sampler import SAMPLERS, Past, ask_seed, make_sampler
+from selector.study.sampler import SAMPLERS, Past, ask_seed, make_sampler, sampler_facts
 from selector.study.searches import LOOK, ArmSearch, Searches
 from selector.study.study import Study
 from selector.study.sub_search import SubSearch
@@ -42,6 +43,7 @@ TRIED_AGAIN = (Outcome.CRASHED, Outcome.LOST)
 _NEW_PART = "qmc"
 FINALIST = "finalist"
 LIMIT = "limit"
+SAMPLER = "sampler"
 
 
 class Agenda:
@@ -65,6 +67,7 @@ class Agenda:
             for item in record.decisions()
             if item["decision"] == FINALIST
         }
+        self._note_sampler()
         self._decide()
 
     def next(self) -> tuple[Run, Trial] | None:
@@ -270,6 +273,13 @@ class Agenda:
             self._store(DECISION, vars(found))
             arm.extensions.append(found)
             arm.grow(self.searches.units)
+
+    def _note_sampler(self) -> None:
+        """Store what the search can be repeated with, where it is not what it was before."""
+        facts = sampler_facts(self.study.sampler)
+        known = [item for item in self.record.decisions() if item["decision"] == SAMPLER]
+        if not known or {key: known[-1].get(key) for key in facts} != plain(facts):
+            self._store(SAMPLER, facts)
 
     def _note_finalist(self, trial: Trial) -> None:
         """Store which trial goes to the verdict, where that has just become known."""

@@ -17,8 +17,8 @@ from selector.space.space import Space
 from selector.study.study import Arm, Study
 
 DECISION = "extend"
-#: Share of the sub-searches whose best lie at an edge that extends it. Half of them would leave half
-#: of the ranges that end just before the optimum: simulated in docs/method.md.
+#: Share of the sub-searches whose best lie at an edge that extends it. Half of them would often
+#: leave a range as it is that ends just before the optimum: simulated in docs/method.md.
 _EXTENDS = 0.25
 
 
