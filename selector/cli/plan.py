@@ -157,7 +157,8 @@ def _search(made: Plan) -> str:
     trials = max(study.trials_in(arm) for arm in study.arms)
     screened = ""
     if study.screens:
-        screened = f" the best {study.budget.screen} once more on a screening seed,"
+        most = min(study.budget.screen, trials)
+        screened = f" the best {most} once more on a screening seed,"
     return (
         f"{made.runs} runs ({large(made.tokens)} tokens in all): up to {counted(trials, 'trial')}"
         f" in each of {counted(study.sub_searches, 'sub-search')} an arm (sampler"
@@ -199,6 +200,8 @@ def _detectable(made: Plan) -> str:
 
     study = made.study
     unit = "sub-searches" if study.sub_searches > 1 else "seeds"
+    if len(study.arms) == 1:
+        return "It compares nothing: there is one arm."
     if made.detectable is None:
         return "It can decide nothing: the noise is not measured with one value an arm."
     first = ""

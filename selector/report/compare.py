@@ -41,7 +41,7 @@ class ArmRow:
     test: float | None
     """Mean of the metric on the test part over the verdict runs, where they report one."""
     seconds: float | None
-    """Median time of a run that completed."""
+    """Median time of a verdict run, else of an explore run, that completed."""
     tokens: int
     """Training tokens of all runs together."""
     flops: int | None
@@ -83,19 +83,18 @@ def _row(stored: StoredStudy, answer: Answer, name: str, runs: Sequence[StoredRu
     verdict = [item for item in over if item.run.stage == Stage.VERDICT]
     values = _values(explore)
     estimate = answer.verdict.estimates.get(name) if answer.verdict else None
-    seconds = [
-        item.result.seconds
-        for item in over
-        if item.result and item.result.outcome is Outcome.COMPLETE
-    ]
     finalists = [item for item in answer.finalists if item.arm == name and item.confirmed]
     best = min if study.minimize else max
     searches = answer.searches.arms[name]
     return ArmRow(
         name=name,
         planned=searches.trials * answer.units,
-        trials=len(explore),
-        completed=len(values),
+        trials=sum(len(search.told) for search in searches.sub_searches),
+        completed=sum(
+            outcome is Outcome.COMPLETE
+            for search in searches.sub_searches
+            for outcome in search.outcomes.values()
+        ),
         failures=_failures(over),
         explored=best(values) if values else None,
         mean=estimate.mean if estimate else None,
@@ -104,7 +103,7 @@ def _row(stored: StoredStudy, answer: Answer, name: str, runs: Sequence[StoredRu
         seeds=len(_values(verdict)),
         optimism=_optimism(finalists, study.minimize),
         test=_test(verdict, metric_on_test(study.metric)),
-        seconds=statistics.median(seconds) if seconds else None,
+        seconds=searches.seconds,
         tokens=sum(map(tokens_spent, over)),
         flops=_flops(over),
     )

@@ -15,6 +15,7 @@ from selector.study.answer import Answer
 from selector.study.history import DECISION as START
 from selector.study.searches import LOOK, Searches
 from selector.study.stored import StoredStudy
+from selector.study.sub_search import promotions
 from selector.track.run import Stage
 
 _FEWEST_PAIRS = 6
@@ -89,7 +90,8 @@ def _sentences(stored: StoredStudy, answer: Answer) -> Iterator[str]:
             yield (
                 f"{item.arm}: its best settings lay at the {item.side} end of the range of"
                 f" {item.key}, so the range was extended to {setting(item.low)} to"
-                f" {setting(item.high)}; each sub-search tried {item.trials} more there."
+                f" {setting(item.high)}; {item.sub_searches} sub-searches tried {item.trials} more"
+                " there each."
             )
     if answer.verdict is not None:
         found = ease(answer, minimize=study.minimize)
@@ -109,8 +111,12 @@ def _sentences(stored: StoredStudy, answer: Answer) -> Iterator[str]:
 def _rung_sentences(stored: StoredStudy, searches: Searches) -> Iterator[str]:
     tokens = {item.run.tokens for item in stored.record.runs(Stage.RUNG1)}
     length = f" ({size(min(tokens))} tokens)" if tokens else ""
-    text = f"Every trial was first trained for a third of the length{length}, and the best third of"
-    text += " them, with one drawn at random, for all of it."
+    searched = [search for search in searches if search.tried]
+    promoted = f"the best {promotions(searched[0].total) - 1}" if searched else "the best"
+    text = (
+        f"Every trial was first trained for a third of the length{length}, and {promoted} of each"
+        " sub-search, with one drawn at random, for all of it."
+    )
     agreement = rung_agreement(searches)
     if agreement is not None:
         text += (

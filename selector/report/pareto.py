@@ -246,6 +246,7 @@ def _unit_costs(stored: StoredStudy, answer: Answer, arm: str, name: str) -> lis
                 cost
                 for run in stored.record.runs(Stage.VERDICT)
                 if run.trial and run.trial.number == item.trial.number and _completed(run)
+                if _meets(stored.study.constraints, run)
                 if (cost := _cost(run, name)) is not None
             ]
             found.append(costs)

@@ -104,12 +104,23 @@ def caveats(stored: StoredStudy, answer: Answer) -> list[str]:
     found.append(
         f"The answer was {scope(study, answer.recommended)}; {others} may have another answer."
     )
-    trials = max(study.trials_in(arm) for arm in study.arms)
-    if len(study.arms) > 1 and trials > 1:
+    trials = {arm.name: arm.trials for arm in answer.searches.arms.values()}
+    if len(study.arms) > 1 and max(trials.values()) > 1:
+        counts = sorted(set(trials.values()))
         found.append(
-            f"It says which arm is better after {trials} trials of tuning in each sub-search: an"
-            " arm that is easier to tune may win without a lower optimum."
+            f"It says which arm is better after {' to '.join(map(str, counts[:: len(counts) - 1]))}"
+            " trials of tuning in each sub-search: an arm that is easier to tune may win without a"
+            " lower optimum."
+            if len(counts) > 1
+            else f"It says which arm is better after {counts[0]} trials of tuning in each"
+            " sub-search: an arm that is easier to tune may win without a lower optimum."
         )
+        if len(counts) > 1:
+            each = ", ".join(f"{name} {count}" for name, count in trials.items())
+            found.append(
+                f"The arms had unlike numbers of trials in each sub-search ({each}): ranges were"
+                " extended, or some have fewer settings to try."
+            )
     if len(study.arms) > 1 and verdict.unit == "seed":
         found.append(
             "With one sub-search per arm it compares these configurations, not the techniques:"

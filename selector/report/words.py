@@ -6,7 +6,6 @@ Plain text with commands between backticks: the command line prints it, the page
 from __future__ import annotations
 
 import math
-import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
@@ -138,7 +137,7 @@ def _answer(stored: StoredStudy, answer: Answer) -> str:
     if verdict.state is VerdictState.WINNER:
         return _winner(stored.study, verdict, trial)
     if verdict.state is VerdictState.TIE:
-        return _tie(stored, verdict, trial)
+        return _tie(stored.study, answer, verdict, trial)
     if verdict.state is VerdictState.INSUFFICIENT:
         return _insufficient(stored, answer, verdict, trial)
     estimate = verdict.estimates[verdict.best]
@@ -166,17 +165,20 @@ def _winner(study: Study, verdict: Verdict, trial: Trial) -> str:
     )
 
 
-def _tie(stored: StoredStudy, verdict: Verdict, trial: Trial) -> str:
-    study = stored.study
+def _tie(study: Study, answer: Answer, verdict: Verdict, trial: Trial) -> str:
     equal = [item for item in verdict.comparisons if item.relation is Relation.EQUAL]
     places = lead_decimals(verdict)
     widest = max(item.lead for item in equal)
     names = _list([verdict.best, *(item.rival for item in equal)])
-    seconds = _median_seconds(stored, trial.arm)
-    cost = f", the cheapest of them ({duration(seconds)} a run)" if seconds else ""
+    arms = answer.searches.arms
+    seconds = arms[trial.arm].seconds
+    rivals = [arms[name].seconds or 0.0 for name in (verdict.best, *(item.rival for item in equal))]
+    why = ", the best of them by its mean"
+    if seconds and seconds <= min(rivals):
+        why = f", the cheapest of them ({duration(seconds)} a run)"
     return (
-        f"A tie: {names} are practically equal (at most {number(widest, places)} apart, where"
-        f" {verdict.margin:.2g} counts as equal). Train with {_with(trial)}{cost}: its"
+        f"A tie: {names} are practically equal (their means at most {number(widest, places)} apart,"
+        f" where {verdict.margin:.2g} counts as equal). Train with {_with(trial)}{why}: its"
         f" {_value(study, verdict, trial.arm, ' is')}, {scope(study, trial)}."
     )
 
@@ -239,18 +241,6 @@ def _value(study: Study, verdict: Verdict, arm: str, joint: str = " of") -> str:
 def _lead(verdict: Verdict, item: Comparison) -> str:
     places = lead_decimals(verdict)
     return number(item.lead, places) + interval(item.low, item.high, places)
-
-
-def _median_seconds(stored: StoredStudy, arm: str) -> float | None:
-    found = [
-        item.result.seconds
-        for item in stored.record.runs()
-        if item.trial
-        and item.trial.arm == arm
-        and item.result
-        and item.result.outcome is Outcome.COMPLETE
-    ]
-    return statistics.median(found) if found else None
 
 
 def _plural(unit: str, count: int) -> str:

@@ -266,7 +266,7 @@ class Agenda:
             arm.arm,
             arm.space,
             arm.extensions,
-            arm.edges(),
+            arm.edges(screened=False),
             arm.sub_searches[0].asked,
         )
         if found is not None:
@@ -313,11 +313,14 @@ class Agenda:
         state = found.state if found else None
         clear = state in (VerdictState.WINNER, VerdictState.TIE) and study.budget.stop_when_clear
         goes_on = units if clear or units >= last or len(study.arms) == 1 else last
-        level = look_level(units, study.looks)
-        what = {"units": units, "planned": last, "goes_on": goes_on, "level": level}
-        self._store(LOOK, {**what, "state": state.value if state else None})
-        searches.settled = goes_on == units
-        searches.grow(goes_on)
+        what = {
+            **searches.look_at(),
+            "goes_on": goes_on,
+            "level": look_level(units, study.looks),
+            "state": state.value if state else None,
+        }
+        self._store(LOOK, what)
+        searches.looked(what)
 
     def _store(self, decision: str, what: Mapping[str, Any]) -> None:
         self.record.decide({"decision": decision, "at": _now(), **what})

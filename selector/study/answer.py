@@ -164,7 +164,7 @@ def _evidence(
         values = tuple(statistics.fmean(item.confirmed) for item in own if item.confirmed)
     return Evidence(
         values=values,
-        cost=statistics.median(arm.seconds) if arm.seconds else math.inf,
+        cost=math.inf if arm.seconds is None else arm.seconds,
         barred=_barred(arm, own),
         failed=not values and _nothing_trains(study, arm, own),
         edge=_edge(own),

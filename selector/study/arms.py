@@ -8,7 +8,7 @@ from dataclasses import replace
 from selector.config.decode import Mistakes
 from selector.config.study import ComposedStudy
 from selector.space.space import Space
-from selector.study.constraints import check_constraints
+from selector.study.constraints import check_constraints, of_size
 from selector.study.effect import without_effect
 from selector.study.lengths import settle
 from selector.study.spaces import LR, check_grid, check_used, open_space, uses_optimizer
@@ -37,7 +37,7 @@ def resolve(composed: ComposedStudy, stored: Study | None = None) -> Study:
     check_used(composed, mistakes)
     if composed.sampler.name == "grid" and not mistakes.lines:
         for arm, space in zip(composed.arms, spaces, strict=True):
-            check_grid(arm, space, mistakes)
+            check_grid(arm, space, of_size(composed.question.subject_to), mistakes)
     check_constraints(composed, spaces, mistakes)
     arms = tuple(
         Arm(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from selector.config.command_line import LENGTHS
+from selector.config.compose import parse_overrides
 from selector.config.decode import Mistakes
 from selector.config.identity import plain
 from selector.config.locations import studies_folder, study_file, study_names
@@ -61,7 +62,9 @@ def read_study(study: str, overrides: list[str], runs: Path) -> Study:
     stage = None
     if before is not None and before.after:
         stage = stored_stage(before)
-        if kept := _keys(overrides) & {"name", "then", "seed", "question"}:
+        given = parse_overrides(overrides, Mistakes())
+        compared = {item.key for item in given if item.kind == "choices"}
+        if kept := (_keys(overrides) & {"name", "then", "seed", "question"}) | compared:
             raise ConfigError(
                 f"{', '.join(sorted(kept))}: {before.name} is the second stage of {before.after},"
                 f" which decides this: `selector run {before.after}`"

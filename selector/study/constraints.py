@@ -118,6 +118,11 @@ def parse_constraints(texts: Iterable[str], mistakes: Mistakes) -> tuple[Constra
     return tuple(found.values())
 
 
+def of_size(texts: Iterable[str]) -> list[Constraint]:
+    """The constraints on the size of a model: it is known before any length is."""
+    return [item for item in parse_constraints(texts, Mistakes()) if item.name == "parameters"]
+
+
 def check_constraints(
     composed: ComposedStudy, spaces: Sequence[Collection[str]], mistakes: Mistakes
 ) -> None:
@@ -125,10 +130,10 @@ def check_constraints(
 
     `spaces` are the dotted keys that are tuned, arm by arm.
     """
-    constraints = parse_constraints(composed.question.subject_to, mistakes)
-    of_size = [item for item in constraints if item.name == "parameters"]
+    parse_constraints(composed.question.subject_to, mistakes)
+    limits = of_size(composed.question.subject_to)
     for arm, tuned in zip(composed.arms, spaces, strict=True):
-        beyond, text = known_violation(of_size, arm.config, 0)
+        beyond, text = known_violation(limits, arm.config, 0)
         if beyond > 0 and not any(key.startswith("model.") for key in tuned):
             mistakes.add("subject_to", f"{text}, in every run of the arm {arm.name}")
     metric = composed.arms[0].config.objective.metric

@@ -15,7 +15,7 @@ def without_effect(study: Study) -> list[str]:
             f"budget.most_replicates={budget.most_replicates} has no effect: it is below"
             f" budget.replicates={budget.replicates}, so no sub-searches are added"
         )
-    elif "budget.most_replicates" in study.fixed and study.looks == (1,):
+    elif "budget.most_replicates" in study.fixed and not study.random:
         found.append(
             "budget.most_replicates has no effect: a search without randomness has one sub-search"
         )

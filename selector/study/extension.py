@@ -99,8 +99,8 @@ def next_extension(
         edges: For each sub-search's best trial: dotted key -> the end at which it lies.
         first: Trials that each sub-search has made.
     """
-    if len(done) >= study.budget.extensions:
-        return None
+    if len(done) >= study.budget.extensions or study.sampler.name == "grid":
+        return None  # a grid's points were named one by one
     for key, side in shared_edges(edges, _EXTENDS):
         item = space.dimensions[key]
         wider = item.widened(side, key) if isinstance(item, Interval) else None
@@ -112,10 +112,15 @@ def next_extension(
                 low=wider.low,
                 high=wider.high,
                 first=first,
-                trials=max(2, study.trials_in(arm) // 2),
+                trials=new_trials(study.trials_in(arm)),
                 sub_searches=len(edges),
             )
     return None
+
+
+def new_trials(trials: int) -> int:
+    """Trials in the new part of a range, for `trials` in the old one, twice as long."""
+    return max(2, trials // 2)
 
 
 def shared_edges(

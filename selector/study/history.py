@@ -49,6 +49,8 @@ class Observation:
     """Of the metric; None: it diverged."""
     tokens: int | None = None
     """Its length in training tokens, where that is known."""
+    violated: float = -1.0
+    """By how much it broke the constraints of its study; at most 0: it broke none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +105,7 @@ def read_observations(name: str, runs: Path) -> Observations:
                 values={key: _tuple(value) for key, value in row["values"].items()},
                 value=None if row["value"] is None else float(row["value"]),
                 tokens=row["tokens"],
+                violated=float(row.get("violated", -1.0)),
             )
             for row in mapping["rows"]
         )
@@ -116,14 +119,25 @@ def of_study(stored: StoredStudy) -> Observations:
     """The finished runs of a study's search; crashed and lost ones say nothing."""
     rows = []
     arms = {arm.name: arm for arm in stored.study.arms}
-    for item in stored.record.runs(Stage.EXPLORE):
+    for item in stored.record.runs():
+        if item.run.stage not in (Stage.RUNG1, Stage.EXPLORE):
+            continue
         if item.trial is None or item.result is None or item.trial.arm not in arms:
             continue
         outcome, arm = item.result.outcome, arms[item.trial.arm]
         if outcome is Outcome.COMPLETE or outcome in _INFEASIBLE:
             chosen = {axis: arm.choices[axis] for axis in _AXES if axis in arm.choices}
             values = {**chosen, **arm.compared, **item.trial.values}
-            rows.append(Observation(values=values, value=item.result.value, tokens=item.run.tokens))
+            told_ = item.result.told
+            broke = outcome is Outcome.COMPLETE and told_ is not None
+            rows.append(
+                Observation(
+                    values=values,
+                    value=item.result.value,
+                    tokens=item.run.tokens,
+                    violated=told_.constraint if broke and told_ else -1.0,
+                )
+            )
     study = stored.study
     return Observations(
         name=study.name,
@@ -164,6 +178,7 @@ def prior(observations: Observations, study: Study) -> dict[str, list[Past]]:
                     Outcome.DIVERGED if item.value is None else Outcome.COMPLETE,
                     item.value,
                     known,
+                    item.violated,
                     minimize=study.minimize,
                 ),
             )
@@ -253,14 +268,18 @@ def _misfit(item: Observation, arm: Arm, study: Study) -> str:
     """Why an observation is no trial of an arm's search; empty where it is one."""
     if not arm.space.dimensions:
         return "nothing is tuned"
-    tokens = study.tokens_of(arm, arm.config)
+    # Where there are rungs, a sampler is only told of the short runs: lengths are never mixed.
+    stage = Stage.RUNG1 if study.rungs else Stage.EXPLORE
+    tokens = study.tokens_of(arm, arm.config, stage)
     if item.tokens not in (None, tokens):
         return f"runs of {item.tokens} tokens, not {tokens}"
     for key in (*arm.compared, *_there(item, arm)):
-        if key not in item.values:
+        if key not in item.values and not key.startswith("budget."):
             return f"{key} is not said"
     content, known = leaves(config_content(arm.config)), leaves(plain(arm.config))
     for key, value in item.values.items():
+        if key.startswith("budget."):  # its tokens say it
+            continue
         if key in arm.space.dimensions:
             if not arm.space.dimensions[key].has(value):  # type: ignore[arg-type]
                 return f"{key}={value} is outside {arm.space.dimensions[key]}"

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from selector.config.decode import Mistakes
-from selector.config.schema import RunConfig
 from selector.errors import ConfigError
 from selector.space.cost import flops_per_token
 from selector.space.dimension import Interval
@@ -163,8 +162,3 @@ def scaled(study: Study, factor: float) -> list[str]:
 def changes_speed(arm: Arm, key: str) -> bool:
     """Whether another value at `key` may change the time or the operations for a token."""
     return key.partition(".")[0] in ("model", "batch", "compute", "data")
-
-
-def flops_of(config: RunConfig, tokens: int) -> int | None:
-    """Operations of a run by formula; None where nothing is known of them."""
-    return flops_per_token(config) * tokens if config.built_in else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +12,13 @@ from selector.config.schema import PARTS, Value
 from selector.launch.cores import available_cores
 from selector.space.cost import flops_per_token, parameters
 from selector.space.dimension import Interval
+from selector.study.extension import new_trials
 from selector.study.followup import everything
 from selector.study.power import detectable_difference, smallest_difference, unit_deviation
 from selector.study.searches import Searches
 from selector.study.stored import StoredStudy, find_study
 from selector.study.study import Arm, Study, question_changes
-from selector.study.sub_search import REDUCTION
+from selector.study.sub_search import promotions
 from selector.study.verdict import look_level
 from selector.track.run import Outcome, Stage
 
@@ -153,9 +153,7 @@ def _arm_plan(study: Study, arm: Arm) -> ArmPlan:
 
 def _runs(study: Study, trials: int) -> dict[str, int]:
     """Stage -> runs of one sub-search with so many trials."""
-    full = trials
-    if study.rungs:  # as SubSearch.promoted
-        full = min(trials, max(2, math.ceil(trials / REDUCTION)))
+    full = promotions(trials) if study.rungs else trials
     found = {
         Stage.RUNG1: trials if study.rungs else 0,
         Stage.EXPLORE: full,
@@ -167,11 +165,11 @@ def _runs(study: Study, trials: int) -> dict[str, int]:
 
 def _extended(study: Study, arm: Arm) -> int:
     """Further runs of a sub-search, at most, where the ranges of its arm are extended."""
-    if not any(isinstance(item, Interval) for item in arm.space.dimensions.values()):
+    ranges = any(isinstance(item, Interval) for item in arm.space.dimensions.values())
+    if not ranges or study.sampler.name == "grid":
         return 0
     trials = study.trials_in(arm)
-    # as selector.study.extension: half as many trials again, in the new part
-    more = trials + study.budget.extensions * max(2, trials // 2)
+    more = trials + study.budget.extensions * new_trials(trials)
     return sum(_runs(study, more).values()) - sum(_runs(study, trials).values())
 
 

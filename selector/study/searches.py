@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import replace
@@ -32,8 +33,20 @@ class ArmSearch:
         self.sub_searches: list[SubSearch] = []
         self.failures: Counter[str] = Counter()
         """Runs that ended without a value, by outcome."""
-        self.seconds: list[float] = []
-        """Of the runs that completed."""
+        self._seconds: dict[str, list[float]] = {}
+
+    def spend(self, stage: str, seconds: float) -> None:
+        """Take the time of a run that completed."""
+        self._seconds.setdefault(stage, []).append(seconds)
+
+    @property
+    def seconds(self) -> float | None:
+        """Median time of its verdict runs, else of its explore runs that completed; None: none.
+
+        Shorter runs would make an arm look cheap that had more of them.
+        """
+        known = self._seconds.get(Stage.VERDICT) or self._seconds.get(Stage.EXPLORE)
+        return statistics.median(known) if known else None
 
     @property
     def name(self) -> str:
@@ -72,12 +85,15 @@ class ArmSearch:
         for search in self.sub_searches:
             search.grow(self.trials)
 
-    def edges(self) -> list[dict[str, str]]:
-        """For each sub-search's best trial: dotted key -> the end of its range where it lies."""
+    def edges(self, *, screened: bool = True) -> list[dict[str, str]]:
+        """For each sub-search's best trial: dotted key -> the end of its range where it lies.
+
+        Without `screened` the best of the search alone, which later runs do not change.
+        """
         space = self.space
         found = []
         for search in self.sub_searches:
-            best = search.leader()
+            best = search.leader() if screened else search.best_explored()
             tried = [trial.values for trial in search.trials]
             found.append(space.edges(best.values, tried) if best else {})
         return found
@@ -94,8 +110,7 @@ class Searches:
         self.study, self.record, self._again = study, record, again
         self.arms = {arm.name: ArmSearch(study, arm) for arm in study.arms}
         self.units = 0
-        self.settled = False
-        """Whether the last look at the evidence asked for no further sub-searches."""
+        self._last_look: dict[str, Any] = {}
         self.device_seconds = 0.0
         """Of all runs together."""
         try:
@@ -113,10 +128,7 @@ class Searches:
             arm.extensions = extensions_of(decisions, arm.name)
         looks = [item for item in decisions if item["decision"] == LOOK]
         self.grow(max([self.study.looks[0], *(int(item["goes_on"]) for item in looks)]))
-        if looks:
-            last = looks[-1]
-            stays = last["units"] == last["goes_on"] == self.units
-            self.settled = stays and last["planned"] == self.study.looks[-1]
+        self._last_look = looks[-1] if looks else {}
 
     def grow(self, units: int) -> None:
         """Have `units` sub-searches in each arm."""
@@ -129,6 +141,27 @@ class Searches:
         for number in range(self.units):
             for arm in self.arms.values():
                 yield arm.sub_searches[number]
+
+    @property
+    def settled(self) -> bool:
+        """Whether the last look at what is there now asked for no further sub-searches."""
+        asked = {**self.look_at(), "goes_on": self.units}
+        return all(self._last_look.get(key) == value for key, value in asked.items())
+
+    def look_at(self) -> dict[str, Any]:
+        """What a look at the evidence looks at: another look is due where any of it changed."""
+        study = self.study
+        return {
+            "units": self.units,
+            "planned": study.looks[-1],
+            "runs": self.total,
+            "stop_when_clear": study.budget.stop_when_clear,
+        }
+
+    def looked(self, decision: dict[str, Any]) -> None:
+        """Take what a look decided."""
+        self._last_look = decision
+        self.grow(decision["goes_on"])
 
     def search_of(self, trial: Trial) -> SubSearch | None:
         """The sub-search of a trial; None where the study has no such sub-search (any more)."""
@@ -148,7 +181,7 @@ class Searches:
         arm, search = self.arms[trial.arm], self.search_of(trial)
         self.device_seconds += result.seconds
         if result.outcome is Outcome.COMPLETE:
-            arm.seconds.append(result.seconds)
+            arm.spend(run.stage, result.seconds)
         else:
             arm.failures[result.outcome.value] += 1
         if search is not None:

@@ -7,7 +7,7 @@ fixed. With few trials only the most important keys are opened.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from selector.config.study import ComposedArm, ComposedStudy
 from selector.errors import ConfigError
 from selector.space.dimension import Condition, Dimension, Interval
 from selector.space.space import Space, assign
+from selector.study.constraints import Constraint, known_violation
 from selector.study.study import dimension_for
 
 #: Keys opened by `tune: auto`, by trials per sub-search (the playbook's rule for Adam).
@@ -89,18 +90,34 @@ def check_used(composed: ComposedStudy, mistakes: Mistakes) -> None:
                 mistakes.add("tune", unknown("group or key with a space", item, known))
 
 
-def check_grid(arm: ComposedArm, dimensions: Mapping[str, Dimension], mistakes: Mistakes) -> None:
-    """Note a mistake for every grid point with which no configuration can exist."""
+def check_grid(
+    arm: ComposedArm,
+    dimensions: Mapping[str, Dimension],
+    constraints: Sequence[Constraint],
+    mistakes: Mistakes,
+) -> None:
+    """Note a mistake for every grid point with which no configuration can exist.
+
+    And where some break one of `constraints` on the size of a model: a grid has no other points.
+    """
     try:
         points = Space(dimensions=dimensions).grid()
     except ConfigError as error:
         mistakes.lines += error.mistakes
         return
+    broke = []
     for point in points:
         try:
-            assign(arm.config, point)
+            beyond, text = known_violation(constraints, assign(arm.config, point), 0)
+            broke += [text] if beyond > 0 else []
         except ConfigError as error:
             mistakes.lines += error.mistakes
+    if broke:
+        mistakes.add(
+            "subject_to",
+            f"{len(broke)} of {len(points)} grid points of {arm.name} break it ({broke[0]}): leave"
+            " them out of the grid",
+        )
 
 
 def _settled(

@@ -100,8 +100,13 @@ class Study:
     @property
     def looks(self) -> tuple[int, ...]:
         """Sub-searches in each arm at each look; one where a search has no randomness."""
+        return self.budget.looks if self.random else (1,)
+
+    @property
+    def random(self) -> bool:
+        """Whether a search's outcome depends on chance: something is tuned, and not by a grid."""
         searched = any(arm.space.dimensions for arm in self.arms)
-        return self.budget.looks if searched and self.sampler.name != "grid" else (1,)
+        return searched and self.sampler.name != "grid"
 
     @property
     def sub_searches(self) -> int:
@@ -221,7 +226,7 @@ def question_changes(stored: Study, asked: Study) -> list[str]:
     """What differs between two studies that must be the same question; counts may grow."""
     changes = []
     keys = ("metric", "direction", "seed", "margin", "sampler", "tune")
-    for key in (*keys, "fair", "subject_to", "pareto", "rungs"):
+    for key in (*keys, "fair", "subject_to", "rungs"):
         old, new = plain(getattr(stored, key)), plain(getattr(asked, key))
         if old != new:
             changes.append(f"{key}: stored {old}, now {new}")

@@ -130,7 +130,7 @@ class SubSearch:
 
         The random one measures what the ranking of short trainings loses.
         """
-        count = max(2, math.ceil(self.total / REDUCTION))
+        count = promotions(self.total)
         ranked = _ranked(self.short, self.study)
         best, rest = ranked[: count - 1], ranked[count - 1 :]
         if not rest:
@@ -142,6 +142,10 @@ class SubSearch:
     def candidates(self) -> list[int]:
         """Trials of which screening chooses the finalist, the best explored first."""
         return _ranked(self.values, self.study)[: max(1, self.study.budget.screen)]
+
+    def best_explored(self) -> Trial | None:
+        """The best trial of the search alone."""
+        return self.trials[self.candidates()[0]] if self.values else None
 
     @_once
     def leader(self) -> Trial | None:
@@ -179,7 +183,7 @@ class SubSearch:
     @_once
     def runs(self) -> int:
         """Runs that it makes as far as is known now."""
-        promoted = max(2, math.ceil(self.total / REDUCTION)) if self.study.rungs else 0
+        promoted = promotions(self.total) if self.study.rungs else 0
         if self.tried and self.study.rungs:
             promoted = len(self.promoted())
         if self.searched and not self.values:  # nothing trains
@@ -203,6 +207,11 @@ class SubSearch:
 
     def _screened(self) -> bool:
         return not self.study.screens or self.screens.keys() >= set(self.candidates())
+
+
+def promotions(trials: int) -> int:
+    """How many of `trials` trials the first rung promotes, one of them drawn at random."""
+    return min(trials, max(2, math.ceil(trials / REDUCTION)))
 
 
 def _ranked(values: Mapping[int, float], study: Study) -> list[int]:

@@ -8,9 +8,12 @@ from dataclasses import replace
 
 import pytest
 
+from selector.config.schema import Technique
 from selector.errors import RunFailed, StudyError
 from selector.launch.inline import InlineLauncher
 from selector.launch.replay import ReplayRunner
+from selector.space.dimension import Interval
+from selector.space.space import Space
 from selector.study.answer import answer
 from selector.study.loop import run_study
 from selector.study.searches import Searches
@@ -186,7 +189,7 @@ def test_a_range_that_holds_the_best_stays():
 
 
 @pytest.mark.parametrize(("surface", "rungs"), [(noisy, False), (far_outside, True)])
-@pytest.mark.parametrize("stop_after", [23, 41, 55])
+@pytest.mark.parametrize("stop_after", [23, 37, 41, 52, 55])
 def test_what_was_decided_is_decided_again_after_a_stop(tmp_path, stop_after, surface, rungs):
     asked = replace(small_study(**ALL), rungs=rungs)
     whole = Record(MemoryStore())
@@ -265,3 +268,56 @@ def test_damaged_decisions_are_named(tmp_path):
     path.write_text(path.read_text() + '{"decision": "extend", "arm": "adamw"}\n')
     with pytest.raises(StudyError, match=r"decisions\.jsonl: is damaged: KeyError\('key'\)"):
         Searches(asked, Record(FolderStore(tmp_path)))
+
+
+@pytest.mark.parametrize("sampler", ["random", "refined", "grid"])
+def test_the_same_command_on_a_complete_study_adds_nothing(sampler):
+    values = {"explore_share": 0.5} if sampler == "refined" else {}
+    asked = small_study(
+        screen=3, extensions=2, trials=6, sampler=Technique(name=sampler, values=values)
+    )
+    if sampler == "grid":
+        grid = Interval(low=3e-4, high=3e-2, log=True, grid=6)
+        space = Space(dimensions={"optimizer.lr": grid})
+        asked = replace(asked, arms=tuple(replace(arm, space=space) for arm in asked.arms))
+    for seed in range(6):
+        study_, record = replace(asked, seed=seed), Record(MemoryStore())
+        run(study_, record, launcher(value=noisy))
+        before = shape(record)
+        assert answer(study_, record).complete
+        assert run(study_, Record(record.store), launcher(value=noisy))
+        assert shape(Record(record.store)) == before
+
+
+def test_more_evidence_is_looked_at_again():
+    record = Record(MemoryStore())
+    asked = small_study(replicates=3, most_replicates=5)
+    run(asked, record, launcher(value=far_apart))
+    assert [item["goes_on"] for item in decided(record, "look")] == [3]
+    stays = replace(asked, budget=replace(asked.budget, stop_when_clear=False))
+    assert not answer(stays, record).complete
+    run(stays, record, launcher(value=far_apart))
+    assert answer(stays, record).units == 5
+    more = replace(stays, budget=replace(stays.budget, verdict_seeds=4))
+    run(more, record, launcher(value=far_apart))
+    assert decided(record, "look")[-1]["runs"] == 2 * 5 * (3 + 4)
+
+
+def test_the_cost_of_an_arm_is_that_of_its_verdict_runs():
+    asked, record = replace(small_study(trials=6), rungs=True), Record(MemoryStore())
+    run(asked, record)
+    for item in record.runs():
+        seconds = {"rung1": 100.0, "explore": 300.0, "verdict": 310.0}[item.run.stage]
+        record.finish(item.run.key, replace(item.result, seconds=seconds))
+    arms = Searches(asked, Record(record.store)).arms.values()
+    assert [arm.seconds for arm in arms] == [310.0, 310.0]
+
+
+def test_a_grid_is_never_extended():
+    grid = Interval(low=3e-4, high=3e-2, log=True, grid=4)
+    asked = small_study(extensions=2, trials=4, sampler=Technique(name="grid"))
+    space = Space(dimensions={"optimizer.lr": grid})
+    asked = replace(asked, arms=tuple(replace(arm, space=space) for arm in asked.arms))
+    record = Record(MemoryStore())
+    run(asked, record, launcher(value=far_outside))
+    assert not decided(record, "extend")
