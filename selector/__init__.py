@@ -93,6 +93,7 @@ def run_and_report(
     runs: Path,
     reports: Path,
     start: str = "",
+    on_notice: Callable[[str], None] = lambda text: None,
     on_progress: Callable[[Agenda], None] = lambda agenda: None,
 ) -> tuple[list[ReportPaths], str]:
     """What `run` does, for callers that show it: the report of each stage, the last one last.
@@ -121,6 +122,7 @@ def run_and_report(
                         runs,
                         tracker,
                         start="" if done else start,
+                        on_notice=on_notice,
                         on_progress=on_progress,
                         interrupted=signals.came,
                     )

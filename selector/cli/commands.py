@@ -35,6 +35,7 @@ def run(asked: argparse.Namespace) -> int:
             runs=asked.runs,
             reports=asked.reports,
             start=asked.start,
+            on_notice=progress.notice,
             on_progress=progress.study,
         )
     last = written[-1].recommendation  # of the second stage, where one followed

@@ -65,7 +65,7 @@ def describe(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="COLUMN=KEY",
-        help="what a column says: lr=optimizer.lr, opt=optimizer, steps=budget.tokens; repeatable",
+        help="what a column says: lr=optimizer.lr, opt=optimizer, seen=budget.tokens; repeatable",
     )
     parser.add_argument("--experiment", metavar="NAME", help="SOURCE is an MLflow store")
     parser.add_argument("--optuna-study", metavar="NAME", help="SOURCE is an Optuna storage")

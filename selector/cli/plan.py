@@ -86,7 +86,7 @@ def _table(arms: Sequence[ArmPlan]) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     stages = [stage for stage in _STAGES if any(stage in arm.runs for arm in arms)]
     table.add_column("arm")
-    numbers = (*(_STAGES[stage] for stage in stages), "tokens a run", "parameters", "FLOPs")
+    numbers = (*(_STAGES[stage] for stage in stages), "tokens a run", "parameters", "FLOPs in all")
     for name in numbers:
         table.add_column(name, justify="right")
     for arm in arms:
@@ -117,7 +117,8 @@ def _lines(made: Plan) -> Iterator[str]:
         )
     if study.fair != "tokens":
         words = {"flops": "FLOPs", "seconds": "seconds of training"}[study.fair]
-        yield f"Every run gets as many {words} as one of the first arm."
+        each = " of its length" if len({arm.length for arm in study.arms}) > 1 else ""
+        yield f"Every run gets as many {words} as one of the first arm{each}."
     yield from _more(made)
     if study.subject_to:
         yield f"Subject to: {', '.join(study.subject_to)}."

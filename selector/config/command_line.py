@@ -8,12 +8,15 @@ from typing import Any
 
 from selector.config.compose import Composer, Override
 from selector.config.decode import Mistakes, unknown
+from selector.config.question import Question
 from selector.config.schema import GROUPS
 
 #: Groups of the whole study: they cannot differ between arms.
 OUTSIDE_ARMS = ("sampler", "budget", "launcher", "tracker")
 #: But for the length of a run, in one of these words.
 LENGTHS = ("budget.tokens", "budget.epochs", "budget.flops")
+#: Keys of a study that are no groups.
+_OF_THE_STUDY = frozenset(Question.__dataclass_fields__)
 #: Keys that only a study file gives.
 FILE_ONLY = ("compare", "arms", "set")
 
@@ -62,7 +65,7 @@ def sort_overrides(
             target[item.key] = item.value
         elif group in FILE_ONLY:
             mistakes.add(item.key, "is given in the study file; commas compare on the command line")
-        elif item.kind == "value":
+        elif item.kind == "value" or item.key.partition(".")[0] not in _OF_THE_STUDY:
             given.root[item.key] = item.value
         else:
             mistakes.add(item.key, "is one value for the whole study; it is not compared or tuned")

@@ -81,6 +81,7 @@ def _unmeasured(study: Study, place: Numbers) -> list[str]:
         start = min(_SIZES.index(model), len(_SIZES) - 2)
         sizes = ",".join(_SIZES[start : start + 2])
         command = ["selector", "run", study.name, f"model={sizes}", f"name={study.name}_sizes"]
+        command += ["then=[]"] if study.then else []
         found.append(f"To measure it at a second size: `{shlex.join(command)}`.")
     return found
 

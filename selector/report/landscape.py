@@ -8,7 +8,7 @@ import pandas
 
 from selector.config.schema import Scalar
 from selector.report.digits import setting
-from selector.space.dimension import Interval
+from selector.space.dimension import Dimension, Interval
 from selector.study.answer import Answer
 from selector.study.study import Arm, Study
 from selector.track.run import Outcome, Stage
@@ -62,8 +62,10 @@ def landscape(study: Study, answer: Answer, results: pandas.DataFrame) -> tuple[
             rows = rows.sort_values(
                 ["value", "trial"], ascending=[study.minimize, True], na_position="last"
             )
+            space = answer.searches.arms[arm.name].space
             panels += [
-                _panel(arm, key, rows, view, finalists, recommended) for key in arm.space.dimensions
+                _panel(arm, key, item, rows, view, finalists, recommended)
+                for key, item in space.dimensions.items()
             ]
     return tuple(panels[:_MOST_PANELS])
 
@@ -78,6 +80,7 @@ def _view(values: pandas.Series, minimize: bool) -> tuple[float, float]:
 def _panel(
     arm: Arm,
     key: str,
+    item: Dimension,
     rows: pandas.DataFrame,
     view: tuple[float, float],
     finalists: set[int],
@@ -85,7 +88,6 @@ def _panel(
 ) -> Panel:
     rows = rows[rows[key].notna()]
     kept = _thinned(rows)
-    item = arm.space.dimensions[key]
     numbers = isinstance(item, Interval)
     points = tuple(
         Point(

@@ -110,7 +110,7 @@ def page(
         rungs=ladder_page.rung_table(scaling),
         carried=ladder_page.pair_table(recommendation["transfer"]),
         failures=failed_runs(stored),
-        health=recommendation["health"],
+        health=_alike(recommendation["health"]),
         run_facts=how_it_was_run(recommendation["provenance"]),
         notes=recommendation["provenance"]["notes"],
         decisions=[json.dumps(item) for item in recommendation["provenance"]["decisions"]],
@@ -152,6 +152,16 @@ def _cost_plots(study: Study, costs: Sequence[pareto.Pareto]) -> list[Plot]:
         for place, item in enumerate(costs)
         if item.arms or item.trials
     ]
+
+
+def _alike(findings: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    """Findings that say the same of several arms as one."""
+    found: dict[tuple[str, ...], Mapping[str, str]] = {}
+    for item in findings:
+        key = tuple(value for name, value in item.items() if name != "arm")
+        arm = f"{found[key]['arm']}; {item['arm']}" if key in found else item["arm"]
+        found[key] = {**item, "arm": arm}
+    return list(found.values())
 
 
 def _environment() -> jinja2.Environment:

@@ -121,6 +121,11 @@ def caveats(stored: StoredStudy, answer: Answer) -> list[str]:
                 f"The arms had unlike numbers of trials in each sub-search ({each}): ranges were"
                 " extended, or some have fewer settings to try."
             )
+    if config.objective.kind == "replay" and config.objective.noise:
+        found.append(
+            f"The noise between seeds ({config.objective.noise:g}) is what the study says, not"
+            " measured: the intervals rest on it."
+        )
     if len(study.arms) > 1 and verdict.unit == "seed":
         found.append(
             "With one sub-search per arm it compares these configurations, not the techniques:"

@@ -111,7 +111,7 @@ def settings_table(study: Study, answer: Answer) -> list[SettingLine]:
     if trial is None:
         return []
     found = []
-    for key, item in study.arm(trial.arm).space.dimensions.items():
+    for key, item in answer.searches.arms[trial.arm].space.dimensions.items():
         if isinstance(item, Interval):
             kind = ", by orders of magnitude" if item.log else ""
             space = f"{setting(float(item.low))} to {setting(float(item.high))}{kind}"

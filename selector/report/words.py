@@ -18,7 +18,7 @@ from selector.study.answer import Answer
 from selector.study.stored import StoredStudy
 from selector.study.study import Study
 from selector.study.verdict import Comparison, Relation, Verdict, VerdictState
-from selector.track.run import Outcome, Stage, Trial
+from selector.track.run import Outcome, Trial
 
 HEADLINES = {
     VerdictState.WINNER: "Winner",
@@ -107,7 +107,8 @@ def settle(study: Study, verdict: Verdict) -> str:
     if needed > max(_MOST_UNITS, 2 * now):
         return (
             f"About {needed} {units} per arm would be needed to settle a lead this small"
-            f" (there are {now}): unless it matters, treat these arms as equal."
+            f" (there are {now}). All that is known is that they differ by less than"
+            f" {max(abs(end) for item in noisy for end in (item.low, item.high) if end):.2g}."
         )
     what = (
         f"{verdict.unit} per arm usually settles"
@@ -199,11 +200,11 @@ def _insufficient(stored: StoredStudy, answer: Answer, verdict: Verdict, trial: 
     unclear = {item.rival for item in verdict.comparisons if item.relation is Relation.UNCLEAR}
     at_edge = best_at_edge(gather(stored, answer))
     remedies = [item.remedy for item in at_edge if item.arm in unclear]
-    return text + "".join(f" A wider range: `{remedy}`." for remedy in remedies[:1])
+    return text + "".join(f" To extend its range: `{remedy}`." for remedy in remedies[:1])
 
 
 def _without_verdict(stored: StoredStudy, answer: Answer) -> str:
-    study, record = stored.study, stored.record
+    study = stored.study
     if answer.finalists:
         sign = 1 if study.minimize else -1
         best = min(answer.finalists, key=lambda item: sign * item.explored)
@@ -219,12 +220,20 @@ def _without_verdict(stored: StoredStudy, answer: Answer) -> str:
             f" of {number(best.explored, places)}, but {why}, and a search's best value is"
             " optimistic."
         )
-    over = [item.result.outcome for item in record.runs(Stage.EXPLORE) if item.result]
+    over = [outcome for search in answer.searches for outcome in search.outcomes.values()]
     if not over:
         return "No answer yet: no run is over."
-    kinds = Counter(outcome for outcome in over if outcome is not Outcome.COMPLETE)
-    text = ", ".join(f"{count} {kind.value}" for kind, count in kinds.items())
-    return f"No answer: none of the {len(over)} runs that are over completed ({text})."
+    kinds = Counter(over)
+    completed = kinds.pop(Outcome.COMPLETE, 0)
+    words = [f"{count} {kind.value}" for kind, count in kinds.items()]
+    if completed and study.subject_to and answer.complete:
+        words.append(f"{completed} break {' or '.join(study.subject_to)}")
+        return f"No answer: none of the {len(over)} trials may be used ({', '.join(words)})."
+    if completed:
+        return f"No answer yet: no whole run is over; {completed} of {len(over)} trials completed."
+    return (
+        f"No answer: none of the {len(over)} trials that are over completed ({', '.join(words)})."
+    )
 
 
 def _with(trial: Trial) -> str:

@@ -116,6 +116,7 @@ def conduct(
     tracker: Tracker,
     *,
     start: str = "",
+    on_notice: Callable[[str], None] = lambda text: None,
     on_progress: Callable[[Agenda], None] = lambda agenda: None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Conducted:
@@ -132,8 +133,8 @@ def conduct(
     with study_lock(folder):
         record = Record(FolderStore(folder))
         _check_same_question(study, folder)
-        if start:
-            start_from(start, study, record, runs)
+        if start and (note := start_from(start, study, record, runs)):
+            on_notice(note)
         record.write_study(study.to_mapping())
         data_folder, finished = runs / DATA_FOLDER, False
         with LAUNCHERS[study.launcher.name](study.launcher) as launcher:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from selector.config.decode import Mistakes
+from selector.config.decode import Mistakes, unknown
 from selector.config.limits import is_number
 from selector.config.schema import RunConfig
 from selector.errors import InputError
@@ -25,6 +25,15 @@ from selector.track.run import Run
 if TYPE_CHECKING:
     from selector.config.study import ComposedStudy  # which loads Hydra
 
+#: Every number that a run of the built-in trainer has at its end.
+REPORTED = (
+    *("seconds", "steps", "parameters", "flops", "peak_memory_gib", "tokens_per_second"),
+    *(f"validation/{name}" for name in ("loss", "bits_per_byte", "perplexity")),
+    *("train/loss", "gradient_norm", "clipped_share", "learning_rate"),
+    *(f"gradient_norm/{name}" for name in ("embedding", "first_block", "last_block", "spread")),
+    *("flops_per_token", "width", "threads"),
+    *("device_celsius", "device_watts", "throttled_share"),  # of a GPU
+)
 #: What nothing violates: no constraint is asked, or every one holds with room to spare.
 HOLDS = -1.0
 #: A violation larger than this is told as this: one wild run would hide all others from a model.
@@ -118,6 +127,21 @@ def parse_constraints(texts: Iterable[str], mistakes: Mistakes) -> tuple[Constra
     return tuple(found.values())
 
 
+def _check_names(
+    composed: ComposedStudy, constraints: Iterable[Constraint], mistakes: Mistakes
+) -> None:
+    """Note names that no run of the built-in trainer has; what others report is not known."""
+    if not all(arm.config.built_in for arm in composed.arms):
+        return
+    for where, names in (
+        ("subject_to", [item.name for item in constraints]),
+        ("pareto", composed.question.pareto),
+    ):
+        for name in names:
+            if name not in REPORTED:
+                mistakes.add(where, unknown("name", name, REPORTED))
+
+
 def of_size(texts: Iterable[str]) -> list[Constraint]:
     """The constraints on the size of a model: it is known before any length is."""
     return [item for item in parse_constraints(texts, Mistakes()) if item.name == "parameters"]
@@ -130,7 +154,7 @@ def check_constraints(
 
     `spaces` are the dotted keys that are tuned, arm by arm.
     """
-    parse_constraints(composed.question.subject_to, mistakes)
+    _check_names(composed, parse_constraints(composed.question.subject_to, mistakes), mistakes)
     limits = of_size(composed.question.subject_to)
     for arm, tuned in zip(composed.arms, spaces, strict=True):
         beyond, text = known_violation(limits, arm.config, 0)

@@ -205,8 +205,11 @@ def prior_note(observations: Observations, study: Study) -> str:
     return text
 
 
-def start_from(name: str, study: Study, record: Record, runs: Path) -> None:
+def start_from(name: str, study: Study, record: Record, runs: Path) -> str:
     """Let a study that has no trial yet start with what is stored under `name`.
+
+    Returns:
+        What became of it, for people; empty where the study goes on with that start.
 
     Raises:
         StudyError: there is nothing under that name, or the study has begun otherwise.
@@ -214,7 +217,7 @@ def start_from(name: str, study: Study, record: Record, runs: Path) -> None:
     """
     known = read_start(record.store)
     if known is not None and known[0] == name:
-        return
+        return ""
     if known is not None or record.trials:
         began = f"with --from {known[0]}" if known else "without --from"
         path = record.store.path("trials") or study.name
@@ -226,6 +229,7 @@ def start_from(name: str, study: Study, record: Record, runs: Path) -> None:
     write_start(record.store, name, prior(observations, study))
     note = prior_note(observations, study)
     record.decide({"decision": DECISION, "from": name, "note": note})
+    return note
 
 
 def write_start(store: Store, name: str, arms: Mapping[str, Sequence[Past]]) -> None:

@@ -115,7 +115,7 @@ def test_a_study_in_which_everything_fails_says_so_with_its_exit_code(workplace)
         process = workplace.start("run", *smoke, launcher)
         out, _ = process.communicate(timeout=60)
         assert process.returncode == 1
-        assert "none of the 2 runs" in out
+        assert "none of the 2 trials" in out
     (workplace.folder / "mine.py").write_text(good)  # mended: run again
     assert "Train with baseline" in workplace.run("run", *smoke)
 

@@ -13,6 +13,7 @@ import torch
 from selector.config.schema import Data, RunConfig
 from selector.errors import DataError
 from selector.space import cost
+from selector.study.constraints import REPORTED
 from selector.track.run import Outcome, Run
 from selector.train import checkpoint
 from selector.train.loop import train
@@ -56,6 +57,8 @@ def test_a_run_learns_and_reports(
         assert metrics.keys() == TRAINING | (VALIDATION if step in dict(curve) else set())
         assert all(math.isfinite(value) for value in metrics.values())
     assert kept.curve("a", "learning_rate")[-1][1] == pytest.approx(3e-3 / 135)
+    numbers = {name for name, value in ended.facts.items() if isinstance(value, int | float)}
+    assert numbers | TRAINING | VALIDATION <= set(REPORTED)  # what subject_to and pareto may name
 
 
 @pytest.mark.parametrize("stage", ["explore", "verdict", "rerun", "single"])

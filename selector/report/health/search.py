@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from selector.config.limits import LIMITS
 from selector.report.digits import number, setting
 from selector.report.health.evidence import Evidence, Finding
-from selector.report.health.remedy import again, go_on, range_text, scoped
+from selector.report.health.remedy import again, go_on, scoped
 from selector.report.method import rung_agreement
 from selector.space.interval import Interval
 from selector.study.extension import shared_edges
@@ -23,25 +24,28 @@ _FEWEST_FOR_GOOD = 4
 # Between complete trainings whose lengths differ threefold, ranks correlate with .81 to .93.
 _MISLEADING = 0.5
 _FEWEST_PAIRS = 12
+_MOST_EXTENSIONS = int(LIMITS["extensions"][1])
 
 
 def best_at_edge(evidence: Evidence) -> Iterator[Finding]:
     """At least half of an arm's best settings lie at one end of a range."""
     study = evidence.study
+    extended = study.budget.extensions
+    # Going on lets the study extend the range of this arm alone; a grid's points stay as named.
+    more = 0 if study.sampler.name == "grid" or extended >= _MOST_EXTENSIONS else extended + 1
     for found in evidence.arms:
         for (key, side), count in shared_edges([one.edges for one in found.finalists]).items():
             item = found.search.space.dimensions[key]
             wider = item.widened(side, key) if isinstance(item, Interval) else None
             if wider is None or not isinstance(item, Interval):
                 continue
-            text = range_text(item, wider.low, wider.high)
             low, high = (setting(float(end)) for end in (item.low, item.high))
             yield Finding(
                 check="best at an edge",
                 arm=found.name,
                 text=f"{count} of {len(found.finalists)} best settings lie at the {side} end of the"
                 f" range of {key} ({low} to {high}): the best may lie outside",
-                remedy=again(study, [*scoped(study, found.arm, key), f"{key}={text}"], "wider"),
+                remedy=go_on(study, f"budget.extensions={more}") if more else "",
             )
 
 

@@ -17,15 +17,13 @@ def test_the_best_at_an_edge_asks_for_a_wider_range() -> None:
     (finding,) = found(finished(ADAMW, low, noise=0.001), "best at an edge")
     assert finding.arm == "lion"
     assert "low end of the range of optimizer.lr (0.0003 to 0.03)" in finding.text
-    assert finding.remedy == (
-        "selector run optimizers 'optimizer.lr=tag(log,interval(3e-05,0.03))' name=optimizers_wider"
-    )
+    assert finding.remedy == "selector run optimizers budget.extensions=1"
 
 
-def test_a_range_that_would_not_fit_the_other_arms_leaves_them_out() -> None:
-    high = Surface(name="muon", rate=0.5, low=2e-3, high=6e-2, cliff=1.0)
-    (finding,) = found(finished(ADAMW, high, noise=0.001, trials=40), "best at an edge")
-    assert finding.remedy.startswith("selector run optimizers optimizer=muon 'optimizer.lr=")
+def test_a_range_that_was_extended_as_often_as_may_be_has_no_remedy() -> None:
+    low = Surface(name="lion", rate=1e-5)
+    (finding,) = found(finished(ADAMW, low, noise=0.001, extensions=4), "best at an edge")
+    assert finding.remedy == ""
 
 
 def test_a_range_as_an_override_keeps_its_scale() -> None:
