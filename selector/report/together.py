@@ -255,7 +255,10 @@ def _sentence(
 ) -> str:
     names, command = _list([item.arm for item in brought]), f"`selector run {study.name}`"
     if state == "nothing":
-        return "No second stage follows."
+        return (
+            "No second stage follows: fewer than two choices are known to beat"
+            f" {study.arms[0].name} by more than the margin."
+        )
     if state == "outdated":
         return (
             f"What is stored as {second_name(study.name)} put other choices together than are"
