@@ -29,7 +29,7 @@ from selector.config.decode import Mistakes, technique
 from selector.config.locations import conf_folder
 from selector.space.dimension import Interval
 from selector.space.space import Space
-from selector.study.sampler import Past, ask_seed, make_sampler
+from selector.study.sampler import Ask, Past, ask_seed, make_sampler
 from selector.study.telling import told
 from selector.track.run import Outcome
 
@@ -56,13 +56,15 @@ def ours(name: str, task: Surface, trials: int, seed: int, noise: np.ndarray) ->
     best: Pick = (0, task.best, np.inf)
     for index in range(trials):
         values = sampler.suggest(
-            space,
-            index,
-            past,
-            ask_seed(seed, "arm", 0, index),
-            True,
-            total=trials,
-            search_seed=ask_seed(seed, "arm", 0, 0),
+            Ask(
+                space=space,
+                index=index,
+                past=past,
+                seed=ask_seed(seed, "arm", 0, index),
+                minimize=True,
+                total=trials,
+                search_seed=ask_seed(seed, "arm", 0, 0),
+            )
         )
         point = np.array([values[key] for key in keys], dtype=float)
         loss = task.true(point) + noise[index]

@@ -20,7 +20,7 @@ from selector.config.schema import Technique
 from selector.space.dimension import Interval
 from selector.space.space import Space
 from selector.study import sampler
-from selector.study.sampler import Past, make_sampler
+from selector.study.sampler import Ask, Past, make_sampler
 from selector.study.telling import told
 from selector.track.run import Outcome
 
@@ -98,7 +98,15 @@ def _propose(
     points, values = [], []
     for index in range(plan.trials):
         found = proposer.suggest(
-            space, index, past, seeds[index], True, total=plan.trials, search_seed=seeds[-1]
+            Ask(
+                space=space,
+                index=index,
+                past=past,
+                seed=seeds[index],
+                minimize=True,
+                total=plan.trials,
+                search_seed=seeds[-1],
+            )
         )
         point = np.array([found[key] for key in keys])
         value = float(excess(family, point, centre, scale) + noise[index])

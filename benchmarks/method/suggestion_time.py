@@ -19,7 +19,7 @@ from selector.config.decode import Mistakes, technique
 from selector.config.locations import conf_folder
 from selector.space.dimension import Choices, Interval
 from selector.space.space import Space
-from selector.study.sampler import SAMPLERS, Past, Sampler, make_sampler
+from selector.study.sampler import SAMPLERS, Ask, Past, Sampler, make_sampler
 from selector.track.run import Told
 
 SPACE = Space(
@@ -58,7 +58,17 @@ def milliseconds(sampler: Sampler, past: list[Past], asks: int) -> float:
     times = []
     for seed in range(asks + 1):
         start = time.perf_counter()
-        sampler.suggest(SPACE, len(past), past, seed, True, total=len(past) + 1, search_seed=seed)
+        sampler.suggest(
+            Ask(
+                space=SPACE,
+                index=len(past),
+                past=past,
+                seed=seed,
+                minimize=True,
+                total=len(past) + 1,
+                search_seed=seed,
+            )
+        )
         times.append(1000 * (time.perf_counter() - start))
     return statistics.median(times[1:])
 

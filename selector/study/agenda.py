@@ -23,7 +23,7 @@ from selector.study.answer import answer
 from selector.study.constraints import known_violation, missing
 from selector.study.extension import DECISION, next_extension, space_at
 from selector.study.history import read_start
-from selector.study.sampler import SAMPLERS, Past, ask_seed, make_sampler, sampler_facts
+from selector.study.sampler import SAMPLERS, Ask, Past, ask_seed, make_sampler, sampler_facts
 from selector.study.searches import LOOK, ArmSearch, Searches
 from selector.study.study import Study
 from selector.study.sub_search import SubSearch
@@ -192,13 +192,15 @@ class Agenda:
         refused = None
         for attempt in range(DRAWS):
             values = sampler.suggest(
-                space,
-                index - first,
-                past,
-                ask_seed(*place, index, attempt),
-                study.minimize,
-                total=total,
-                search_seed=ask_seed(*place, first, attempt),
+                Ask(
+                    space=space,
+                    index=index - first,
+                    past=past,
+                    seed=ask_seed(*place, index, attempt),
+                    minimize=study.minimize,
+                    total=total,
+                    search_seed=ask_seed(*place, first, attempt),
+                )
             )
             try:
                 config = assign(arm.config, values)

@@ -9,7 +9,7 @@ import pytest
 
 from selector.space.dimension import Choices, Condition, Interval
 from selector.space.space import Space
-from selector.study.sampler import Past, ask_seed
+from selector.study.sampler import Ask, Past, ask_seed
 from selector.track.run import Told
 
 PLAIN = Space(
@@ -75,13 +75,15 @@ class SamplerContract:
     def suggest(self, sampler, space, past, study_seed=0, total=None, minimize=True):
         index = len(past)
         return sampler.suggest(
-            space,
-            index,
-            past,
-            ask_seed(study_seed, "arm", 0, index),
-            minimize,
-            total=total or self.total,
-            search_seed=ask_seed(study_seed, "arm", 0, 0),
+            Ask(
+                space=space,
+                index=index,
+                past=past,
+                seed=ask_seed(study_seed, "arm", 0, index),
+                minimize=minimize,
+                total=total or self.total,
+                search_seed=ask_seed(study_seed, "arm", 0, 0),
+            )
         )
 
     def search(self, sampler, space, count=None, study_seed=0, loss=None, minimize=True):
@@ -144,13 +146,15 @@ class SamplerContract:
         for index, values in enumerate(whole):
             if sampler.independent(index, self.total):
                 again = sampler.suggest(
-                    CONDITIONAL,
-                    index,
-                    [],
-                    ask_seed(0, "arm", 0, index),
-                    False,
-                    total=self.total,
-                    search_seed=ask_seed(0, "arm", 0, 0),
+                    Ask(
+                        space=CONDITIONAL,
+                        index=index,
+                        past=[],
+                        seed=ask_seed(0, "arm", 0, index),
+                        minimize=False,
+                        total=self.total,
+                        search_seed=ask_seed(0, "arm", 0, 0),
+                    )
                 )
                 assert again == values
         assert sampler.learns == (not sampler.independent(self.total - 1, self.total))
@@ -181,9 +185,10 @@ class SamplerContract:
             {"model.depth": 2},
         ]
         known = [Past(values=values, told=told(1.0)) for values in elsewhere]
-        arguments = (ask_seed(0, "arm", 0, 8), True)
-        seeds = {"total": 12, "search_seed": ask_seed(0, "arm", 0, 0)}
-        found = sampler.suggest(PLAIN, 8, [*known, *past], *arguments, **seeds)
+        seeds = {"seed": ask_seed(0, "arm", 0, 8), "search_seed": ask_seed(0, "arm", 0, 0)}
+        seeds["total"] = 12
+        asked = Ask(space=PLAIN, index=8, past=[*known, *past], minimize=True, **seeds)
+        found = sampler.suggest(asked)
         assert PLAIN.holds(found)
 
     @pytest.mark.parametrize("told_all", [told(100.0, feasible=False), told(2.0), None])

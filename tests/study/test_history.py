@@ -211,7 +211,7 @@ def test_a_study_keeps_what_it_started_from():
 
 
 def test_a_start_moves_what_tpe_proposes_first():
-    from selector.study.sampler import make_sampler
+    from selector.study.sampler import Ask, make_sampler
 
     asked = study(ARMS, sampler=TPE)
     rates = [3e-4 * 10 ** (place / 15) for place in range(31)]
@@ -219,9 +219,9 @@ def test_a_start_moves_what_tpe_proposes_first():
     past = prior(observations(*rows), asked)["adamw"]
     space = asked.arm("adamw").space
     proposed = [
-        make_sampler(TPE).suggest(space, 0, past, seed, True, total=8, search_seed=1)[
-            "optimizer.lr"
-        ]
+        make_sampler(TPE).suggest(
+            Ask(space=space, index=0, past=past, seed=seed, minimize=True, total=8, search_seed=1)
+        )["optimizer.lr"]
         for seed in range(8)
     ]
     assert sum(5e-3 < rate < 1.6e-2 for rate in proposed) >= 6  # 25 % of the range by chance

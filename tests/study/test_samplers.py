@@ -15,7 +15,7 @@ from selector.config.schema import Technique
 from selector.errors import ConfigError
 from selector.space.dimension import Interval
 from selector.space.space import Space
-from selector.study.sampler import SAMPLERS, Past, ask_seed, make_sampler, sampler_facts
+from selector.study.sampler import SAMPLERS, Ask, Past, ask_seed, make_sampler, sampler_facts
 from selector.study.sampler.optuna import thinned
 from selector.study.sampler.quasi_random import point
 from selector.track.run import Told
@@ -206,5 +206,7 @@ def test_a_growing_past_costs_samplers_that_learn_little(monkeypatch):
         )
         for place in range(1000)
     ]
-    make("refined").suggest(space, 1000, past, 0, True, total=1200, search_seed=0)
+    make("refined").suggest(
+        Ask(space=space, index=1000, past=past, seed=0, minimize=True, total=1200, search_seed=0)
+    )
     assert max(fitted) == 100

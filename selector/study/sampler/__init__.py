@@ -9,7 +9,7 @@ from typing import Any
 from selector.config.decode import unknown
 from selector.config.schema import Technique
 from selector.errors import ConfigError
-from selector.study.sampler.base import Past, Sampler, ask_seed
+from selector.study.sampler.base import Ask, Past, Sampler, ask_seed
 from selector.study.sampler.evolution import EvolutionSampler
 from selector.study.sampler.grid import GridSampler
 from selector.study.sampler.optuna import OptunaSampler, gaussian_process, tree_parzen
@@ -17,7 +17,7 @@ from selector.study.sampler.quasi_random import QuasiRandomSampler
 from selector.study.sampler.random import RandomSampler
 from selector.study.sampler.refined import RefinedSampler
 
-__all__ = ["SAMPLERS", "Past", "Sampler", "ask_seed", "make_sampler", "sampler_facts"]
+__all__ = ["SAMPLERS", "Ask", "Past", "Sampler", "ask_seed", "make_sampler", "sampler_facts"]
 
 #: Name in conf/sampler -> how it is built from its settings.
 SAMPLERS: dict[str, Callable[[Technique], Sampler]] = {

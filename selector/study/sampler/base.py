@@ -24,6 +24,27 @@ class Past:
     told: Told | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ask:
+    """All that one suggestion depends on."""
+
+    space: Space
+    """What is tuned."""
+    index: int
+    """Of the trial in its sub-search, from 0."""
+    past: Sequence[Past]
+    """The earlier trials of the sub-search in the order asked, where the suggestion depends on
+    them, after observations from elsewhere."""
+    seed: int
+    """Of this suggestion."""
+    minimize: bool
+    """Whether smaller told values are better."""
+    total: int
+    """Trials that the whole sub-search is planned to have."""
+    search_seed: int
+    """Of the whole sub-search, the same at every index."""
+
+
 class Sampler(ABC):
     """Proposes the values of one sub-search's trials."""
 
@@ -39,29 +60,8 @@ class Sampler(ABC):
         return not self.learns
 
     @abstractmethod
-    def suggest(
-        self,
-        space: Space,
-        index: int,
-        past: Sequence[Past],
-        seed: int,
-        minimize: bool,
-        *,
-        total: int,
-        search_seed: int,
-    ) -> dict[str, Scalar]:
-        """Values for the trial `index` (from 0), given the earlier ones in the order asked.
-
-        Args:
-            space: What is tuned; keys whose condition is false get no value.
-            index: The trial's index in its sub-search.
-            past: Where the suggestion depends on it: observations from elsewhere, then the `index`
-                earlier trials of the sub-search in the order asked.
-            seed: Of this suggestion.
-            minimize: Whether smaller told values are better.
-            total: Trials that the whole sub-search is planned to have.
-            search_seed: Of the whole sub-search, the same at every index.
-        """
+    def suggest(self, ask: Ask) -> dict[str, Scalar]:
+        """Values for the trial that is asked for; keys whose condition is false get none."""
 
 
 def usable(space: Space, index: int, past: Sequence[Past]) -> list[Past]:

@@ -8,14 +8,12 @@ on as it would have, and no second package is needed for what is eighty lines he
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from selector.config.schema import Scalar
-from selector.space.space import Space
-from selector.study.sampler.base import Past, Sampler
+from selector.study.sampler.base import Ask, Sampler
 from selector.study.sampler.encoding import Array, Encoding
 
 #: Points outside the unit cube are drawn again this often, then cut off at its faces.
@@ -38,23 +36,16 @@ class EvolutionSampler(Sampler):
         """Whether `index` belongs to the first generation, whatever the number of dimensions."""
         return index < population(1)
 
-    def suggest(
-        self,
-        space: Space,
-        index: int,
-        past: Sequence[Past],
-        seed: int,
-        minimize: bool,
-        *,
-        total: int,
-        search_seed: int,
-    ) -> dict[str, Scalar]:
+    def suggest(self, ask: Ask) -> dict[str, Scalar]:
         """A point of the distribution that the generations before this one lead to."""
+        space, index = ask.space, ask.index
         encoding = Encoding(space)
         size = population(len(space.dimensions))
         state = _State.start(len(space.dimensions), self._spread)
-        sign = 1.0 if minimize else -1.0
-        past = past[len(past) - index :]  # observations from elsewhere belong to no generation
+        sign = 1.0 if ask.minimize else -1.0
+        past = ask.past[
+            len(ask.past) - index :
+        ]  # observations from elsewhere belong to no generation
         for first in range(0, index - index % size, size):
             over = [
                 item
@@ -64,7 +55,7 @@ class EvolutionSampler(Sampler):
             over.sort(key=lambda item: (item.told.constraint > 0, sign * item.told.value))  # type: ignore[operator,union-attr]
             if over:
                 state.learn(encoding.units([item.values for item in over]))
-        generator = np.random.default_rng(seed)
+        generator = np.random.default_rng(ask.seed)
         for _ in range(_DRAWS):
             point = state.draw(generator)
             if ((point >= 0) & (point <= 1)).all():

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from functools import cache
 
 from selector.config.schema import Scalar
-from selector.space.space import Space
-from selector.study.sampler.base import Past, Sampler
+from selector.study.sampler.base import Ask, Sampler
 
 
 class GridSampler(Sampler):
     """Every combination of grid points, once; enumerated here because Optuna's repeats points."""
 
-    def suggest(
-        self,
-        space: Space,
-        index: int,
-        past: Sequence[Past],
-        seed: int,
-        minimize: bool,
-        *,
-        total: int,
-        search_seed: int,
-    ) -> dict[str, Scalar]:
+    def suggest(self, ask: Ask) -> dict[str, Scalar]:
         """A grid point, each once; shuffled, so that a budget below the grid spreads over it."""
-        points = space.grid()
-        return points[_order(len(points))[index]]
+        points = ask.space.grid()
+        return points[_order(len(points))[ask.index]]
 
 
 @cache

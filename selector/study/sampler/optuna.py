@@ -11,8 +11,7 @@ from typing import Any
 
 from selector.config.schema import Scalar, Value
 from selector.space.dimension import Choices, Dimension
-from selector.space.space import Space
-from selector.study.sampler.base import Past, Sampler, usable
+from selector.study.sampler.base import Ask, Past, Sampler, usable
 from selector.study.sampler.quasi_random import QuasiRandomSampler
 
 
@@ -35,33 +34,22 @@ class OptunaSampler(Sampler):
         """Whether `index` belongs to the start, which observations from elsewhere shorten."""
         return index + known < self._startup_trials
 
-    def suggest(
-        self,
-        space: Space,
-        index: int,
-        past: Sequence[Past],
-        seed: int,
-        minimize: bool,
-        *,
-        total: int,
-        search_seed: int,
-    ) -> dict[str, Scalar]:
+    def suggest(self, ask: Ask) -> dict[str, Scalar]:
         """The point that Optuna proposes after the trials of `past`."""
-        begins = self.independent(index, total, len(past) - index)
-        past = [] if begins else usable(space, index, past)
+        space, index = ask.space, ask.index
+        begins = self.independent(index, ask.total, len(ask.past) - index)
+        past = [] if begins else usable(space, index, ask.past)
         if not any(item.told is not None and item.told.constraint <= 0 for item in past):
-            return self._first.suggest(
-                space, index, past, seed, minimize, total=total, search_seed=search_seed
-            )
+            return self._first.suggest(ask)
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         study = optuna.create_study(
-            direction="minimize" if minimize else "maximize",
-            sampler=self._build(seed, self._startup_trials),
+            direction="minimize" if ask.minimize else "maximize",
+            sampler=self._build(ask.seed, self._startup_trials),
         )
         distributions = {key: _distribution(item) for key, item in space.dimensions.items()}
-        shown = thinned(past, self._most, minimize)
+        shown = thinned(past, self._most, ask.minimize)
         # Without an infeasible trial there is nothing to learn of constraints: a model is saved.
         constrained = any(item.told is not None and item.told.constraint > 0 for item in shown)
         study.add_trials(

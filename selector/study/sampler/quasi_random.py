@@ -15,8 +15,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from selector.config.schema import Scalar
-from selector.space.space import Space
-from selector.study.sampler.base import Past, Sampler
+from selector.study.sampler.base import Ask, Sampler
 
 _MOST_ADDITIVE = 3
 #: Digits are permuted as far as a float of 32 bits tells points apart.
@@ -26,19 +25,9 @@ _FINEST = 2.0**-32
 class QuasiRandomSampler(Sampler):
     """Points that fill the space evenly, the same ones whatever is told."""
 
-    def suggest(
-        self,
-        space: Space,
-        index: int,
-        past: Sequence[Past],
-        seed: int,
-        minimize: bool,
-        *,
-        total: int,
-        search_seed: int,
-    ) -> dict[str, Scalar]:
+    def suggest(self, ask: Ask) -> dict[str, Scalar]:
         """The point number `index` of the sub-search's own sequence."""
-        return space.at(point(search_seed, index, len(space.dimensions)))
+        return ask.space.at(point(ask.search_seed, ask.index, len(ask.space.dimensions)))
 
 
 def point(seed: int, index: int, dimensions: int) -> list[float]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any, TypeGuard
 
 import numpy as np
 from scipy.special import ndtr
 
 from selector.config.schema import Scalar
-from selector.space.space import Space
-from selector.study.sampler.base import Past, Sampler, usable
+from selector.study.sampler.base import Ask, Past, Sampler, usable
 from selector.study.sampler.encoding import Array, Encoding
 from selector.study.sampler.quasi_random import QuasiRandomSampler
 from selector.study.sampler.surface import Surface
@@ -47,29 +45,18 @@ class RefinedSampler(Sampler):
         """
         return index < max(2, math.ceil(self._share * total))
 
-    def suggest(
-        self,
-        space: Space,
-        index: int,
-        past: Sequence[Past],
-        seed: int,
-        minimize: bool,
-        *,
-        total: int,
-        search_seed: int,
-    ) -> dict[str, Scalar]:
+    def suggest(self, ask: Ask) -> dict[str, Scalar]:
         """A quasi-random point, or the one with the largest expected improvement."""
-        past = [] if self.independent(index, total) else usable(space, index, past)
+        begins = self.independent(ask.index, ask.total)
+        past = [] if begins else usable(ask.space, ask.index, ask.past)
         good = [item for item in past if _trained(item.told)]
         if len(good) < 2:
-            return self._first.suggest(
-                space, index, past, seed, minimize, total=total, search_seed=search_seed
-            )
-        sign = 1.0 if minimize else -1.0
+            return self._first.suggest(ask)
+        sign = 1.0 if ask.minimize else -1.0
         good = sorted(good, key=lambda item: sign * _value(item))[:_MOST_FITTED]
         bad = [item for item in past if item.told and _infeasible(item.told)][-_MOST_FITTED:]
         waiting = [item for item in past if item.told is None]
-        encoding = Encoding(space)
+        encoding = Encoding(ask.space)
         tried = encoding.units([item.values for item in (*good, *waiting)])
         features = encoding.features(tried)
         values = np.array([sign * _value(item) for item in good])
@@ -79,7 +66,7 @@ class RefinedSampler(Sampler):
         surface = Surface(features, values)
         expected, _ = surface.at(features)
         best = tried[np.argsort(expected)[:_BEST]]
-        drawn = _candidates(best, encoding.free, np.random.default_rng(seed))
+        drawn = _candidates(best, encoding.free, np.random.default_rng(ask.seed))
         candidates = encoding.settle(drawn)
         seen = encoding.features(candidates)
         promise = _improvement(surface, seen, float(expected.min()))
