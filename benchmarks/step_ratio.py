@@ -21,16 +21,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from selector.config.schema import (
-    Batch,
-    Compute,
-    Data,
-    Model,
-    Objective,
-    Regularization,
-    RunConfig,
-    Technique,
-)
+from selector.config.batch import Batch
+from selector.config.compute import Compute
+from selector.config.model import Model
+from selector.config.objective import Objective
+from selector.config.regularization import Regularization
+from selector.config.schema import Data, RunConfig
+from selector.config.technique import Technique
 from selector.train.bank import Bank
 
 #: width -> (depth, heads, goal): the presets pico, nano and micro.

@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.method import surfaces
 from benchmarks.method.surfaces import SEED_SD, Array, excess, optima
-from selector.config.schema import Technique
+from selector.config.technique import Technique
 from selector.space.dimension import Interval
 from selector.space.space import Space
 from selector.study import sampler

@@ -13,7 +13,8 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-from selector.config.schema import PARTS, RunConfig, Technique
+from selector.config.schema import PARTS, RunConfig
+from selector.config.technique import Technique
 from selector.errors import ConfigError
 
 T = TypeVar("T")

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from selector.config.schema import RunConfig, Technique
+from selector.config.schema import RunConfig
+from selector.config.technique import Technique
 
 #: What does not change what a run computes: labels, and where it runs.
 _LABELS = {

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from selector.config.budget import Budget
 from selector.config.command_line import LENGTHS, CommandLine, given_last, sort_overrides
 from selector.config.compose import Composer, parse_overrides
 from selector.config.decode import Mistakes, dataclass_from, unknown
 from selector.config.locations import conf_folder
 from selector.config.parts import check_keys, decode_parts
-from selector.config.schema import GROUPS, PARTS, Budget, Launch, RunConfig, Track
+from selector.config.schema import GROUPS, PARTS, Launch, RunConfig, Track
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from selector.config.arms import arm_name, compared_arms
+from selector.config.budget import Budget
 from selector.config.command_line import (
     OUTSIDE_ARMS,
     CommandLine,
@@ -26,16 +27,8 @@ from selector.config.identity import plain
 from selector.config.locations import conf_folder
 from selector.config.parts import check_keys, decode_parts, no_such_key
 from selector.config.question import Question
-from selector.config.schema import (
-    GROUPS,
-    PARTS,
-    Budget,
-    Launch,
-    RunConfig,
-    Technique,
-    Track,
-    Value,
-)
+from selector.config.schema import GROUPS, PARTS, Launch, RunConfig, Track
+from selector.config.technique import Technique, Value
 from selector.errors import ConfigError
 
 

@@ -17,7 +17,8 @@ import numpy.typing as npt
 from selector.config.decode import Mistakes
 from selector.config.identity import digest, plain
 from selector.config.limits import is_number
-from selector.config.schema import Objective, Value
+from selector.config.objective import Objective
+from selector.config.technique import Value
 from selector.errors import DataError, InputError
 from selector.launch.rows import Rows
 from selector.launch.table import Table, read_table

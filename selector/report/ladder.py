@@ -10,7 +10,7 @@ import numpy
 
 from selector.config.arms import arm_name
 from selector.config.identity import plain
-from selector.config.schema import Value
+from selector.config.technique import Value
 from selector.report.isoflop import Budget
 from selector.space.cost import (
     flops_per_token,

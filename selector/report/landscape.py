@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas
 
-from selector.config.schema import Scalar
+from selector.config.technique import Scalar
 from selector.report.digits import setting
 from selector.space.dimension import Dimension, Interval
 from selector.study.answer import Answer

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy
 
-from selector.config.schema import Value
+from selector.config.technique import Value
 from selector.report.ladder import Ladder, Rung, equal_flops
 from selector.report.projection import Array
 from selector.report.response import FEWEST_TRIALS, Response, places, respond

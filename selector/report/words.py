@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
-from selector.config.schema import Value
+from selector.config.technique import Value
 from selector.report.digits import decimals_for, duration, interval, number, setting, size
 from selector.report.health import best_at_edge, gather
 from selector.space.cost import parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from selector.config.schema import Scalar, Value
+from selector.config.technique import Scalar, Value
 
 
 @dataclass(frozen=True, kw_only=True)

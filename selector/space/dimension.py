@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from selector.config.limits import allowed, is_number, mistake
-from selector.config.schema import GROUPS, Scalar
+from selector.config.schema import GROUPS
+from selector.config.technique import Scalar
 from selector.space.condition import Condition
 from selector.space.interval import Interval
 

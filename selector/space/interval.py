@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from selector.config.limits import LIMITS, is_number, mistake
-from selector.config.schema import Scalar
+from selector.config.technique import Scalar
 from selector.space.condition import Condition
 
 #: A range is made longer by half of itself, a log range by at least this factor.

@@ -10,7 +10,8 @@ from functools import cached_property
 from selector.config.decode import run_config, unknown
 from selector.config.dotted import set_leaf
 from selector.config.identity import plain
-from selector.config.schema import RunConfig, Scalar, Value
+from selector.config.schema import RunConfig
+from selector.config.technique import Scalar, Value
 from selector.errors import ConfigError
 from selector.space.dimension import Choices, Dimension
 

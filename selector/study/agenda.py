@@ -16,7 +16,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from selector.config.identity import plain
-from selector.config.schema import RunConfig, Scalar
+from selector.config.schema import RunConfig
+from selector.config.technique import Scalar
 from selector.errors import ConfigError
 from selector.space.space import assign
 from selector.study.answer import answer

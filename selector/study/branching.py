@@ -7,7 +7,8 @@ warmup. What is shared is computed from the rates themselves: `selector.train.sc
 
 from __future__ import annotations
 
-from selector.config.schema import RunConfig, Value
+from selector.config.schema import RunConfig
+from selector.config.technique import Value
 from selector.space.dimension import Choices
 from selector.space.space import assign
 from selector.study.study import Arm, Study

@@ -17,7 +17,8 @@ from selector.config.decode import unknown
 from selector.config.dotted import leaves
 from selector.config.identity import config_content, plain
 from selector.config.limits import is_number
-from selector.config.schema import GROUPS, Value
+from selector.config.schema import GROUPS
+from selector.config.technique import Value
 from selector.errors import ConfigError, StudyError
 from selector.space.dimension import Choices
 from selector.study.sampler import Past, make_sampler

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from selector.config.decode import Mistakes, unknown
-from selector.config.schema import PARTS, Value
+from selector.config.schema import PARTS
+from selector.config.technique import Value
 from selector.errors import ConfigError, DataError
 from selector.launch.table import read_table
 from selector.study.history import Observation, Observations

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from selector.config.command_line import OUTSIDE_ARMS
-from selector.config.schema import PARTS, Value
+from selector.config.schema import PARTS
+from selector.config.technique import Value
 from selector.launch.cores import available_cores
 from selector.space.cost import flops_per_token, parameters
 from selector.space.dimension import Interval

@@ -9,7 +9,8 @@ from typing import Any
 from selector.config.command_line import LENGTHS
 from selector.config.decode import Mistakes
 from selector.config.limits import is_number
-from selector.config.schema import Objective, RunConfig
+from selector.config.objective import Objective
+from selector.config.schema import RunConfig
 from selector.errors import InputError
 from selector.launch.lookup import Lookup, lookup_for
 from selector.launch.rows import Rows

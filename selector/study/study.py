@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
+from selector.config.budget import Budget
 from selector.config.decode import Mistakes, dataclass_from, run_config, technique
 from selector.config.dotted import leaves, value_at
 from selector.config.identity import config_fingerprint, plain
 from selector.config.question import Margin
-from selector.config.schema import Budget, Launch, RunConfig, Technique, Track, Value
+from selector.config.schema import Launch, RunConfig, Track
+from selector.config.technique import Technique, Value
 from selector.space.cost import flops_per_token
 from selector.space.dimension import Dimension, dimension, range_mapping
 from selector.space.length import whole_steps

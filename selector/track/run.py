@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from selector.config.identity import config_fingerprint, run_fingerprint
-from selector.config.schema import RunConfig, Value
+from selector.config.schema import RunConfig
+from selector.config.technique import Value
 
 
 class Stage(StrEnum):

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from selector.config.schema import Batch
+from selector.config.batch import Batch
 from selector.train.data.sample import windows
 
 _AHEAD = 32  # steps prepared at once, ...

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from selector.config.schema import Technique
+from selector.config.technique import Technique
 
 Schedule = Callable[[int, int, Mapping[str, Any]], float]
 

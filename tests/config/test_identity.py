@@ -16,7 +16,7 @@ from selector.config.identity import (
     plain,
     run_fingerprint,
 )
-from selector.config.schema import Technique
+from selector.config.technique import Technique
 from selector.errors import ConfigError
 from tests.report.build import config
 

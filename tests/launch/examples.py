@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from selector.config.schema import (
-    Batch,
-    Compute,
-    Data,
-    Model,
-    Objective,
-    Regularization,
-    RunConfig,
-    Technique,
-    Value,
-)
+from selector.config.batch import Batch
+from selector.config.compute import Compute
+from selector.config.model import Model
+from selector.config.objective import Objective
+from selector.config.regularization import Regularization
+from selector.config.schema import Data, RunConfig
+from selector.config.technique import Technique, Value
 from selector.track.run import Run
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from selector.config.schema import Objective
+from selector.config.objective import Objective
 from selector.launch.lookup import Lookup, lookup_for
 
 #: Two schedules, three rates, two lengths; one point is repeated, one diverged, one has no result.

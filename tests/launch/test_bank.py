@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from selector.config.schema import Batch, Compute, Data, Objective, Technique
+from selector.config.batch import Batch
+from selector.config.compute import Compute
+from selector.config.objective import Objective
+from selector.config.schema import Data
+from selector.config.technique import Technique
 from selector.launch.bank import BankRunner
 from selector.launch.base import Reported
 from selector.launch.local import LocalLauncher

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from selector.config.schema import Compute
+from selector.config.compute import Compute
 from selector.launch import LAUNCHERS
 from selector.launch.execute import device_for
 from selector.launch.messages import Channel, plain_ended, plain_run, read_ended, read_run

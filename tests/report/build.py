@@ -9,20 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from selector.config.schema import (
-    Batch,
-    Budget,
-    Compute,
-    Data,
-    Launch,
-    Model,
-    Objective,
-    Regularization,
-    RunConfig,
-    Technique,
-    Track,
-    Value,
-)
+from selector.config.batch import Batch
+from selector.config.budget import Budget
+from selector.config.compute import Compute
+from selector.config.model import Model
+from selector.config.objective import Objective
+from selector.config.regularization import Regularization
+from selector.config.schema import Data, Launch, RunConfig, Track
+from selector.config.technique import Technique, Value
 from selector.space.dimension import Dimension, Interval
 from selector.space.space import Space, assign
 from selector.study.searches import Searches

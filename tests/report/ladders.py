@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from selector.config.schema import Model
+from selector.config.model import Model
 from selector.space.cost import flops_per_token, product_weights
 from selector.study.study import Study
 from selector.track.run import Outcome, Result, Run, Told, Trial

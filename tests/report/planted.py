@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from selector.config.schema import RunConfig, Value
+from selector.config.schema import RunConfig
+from selector.config.technique import Value
 from selector.launch.inline import InlineLauncher
 from selector.launch.replay import ReplayRunner
 from selector.space.dimension import Interval

@@ -5,7 +5,7 @@ import statistics
 
 import pytest
 
-from selector.config.schema import Technique
+from selector.config.technique import Technique
 from selector.report.effort import effort, expected_best
 from selector.report.results import results
 from tests.report.build import ADAMW, MUON, SGD, Builder, finished, study

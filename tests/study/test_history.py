@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from selector.config.schema import Technique
+from selector.config.technique import Technique
 from selector.errors import ConfigError, StudyError
 from selector.space.dimension import Choices, Condition, Interval
 from selector.study.history import (

@@ -89,7 +89,7 @@ def test_a_finalist_is_the_best_of_its_sub_search():
 @pytest.mark.parametrize("sampler", ["random", "tpe", "refined", "cmaes"])
 @pytest.mark.parametrize("stop_after", [0, 1, 5, 11, 13, 19])
 def test_a_study_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path, stop_after, sampler):
-    from selector.config.schema import Technique
+    from selector.config.technique import Technique
 
     settings = {"tpe": {"startup_trials": 2}, "refined": {"explore_share": 0.5}}
     values = settings.get(sampler, {"spread": 0.3})

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from selector.config.schema import Technique
+from selector.config.technique import Technique
 from selector.errors import RunFailed, StudyError
 from selector.launch.inline import InlineLauncher
 from selector.launch.replay import ReplayRunner

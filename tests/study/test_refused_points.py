@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from selector.config.schema import Technique
+from selector.config.technique import Technique
 from selector.space.dimension import Choices
 from selector.space.space import Space
 from selector.study.loop import run_study

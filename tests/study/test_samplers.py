@@ -11,7 +11,7 @@ import pytest
 from selector.config.compose import load_yaml
 from selector.config.decode import Mistakes, technique
 from selector.config.locations import conf_folder
-from selector.config.schema import Technique
+from selector.config.technique import Technique
 from selector.errors import ConfigError
 from selector.space.dimension import Interval
 from selector.space.space import Space

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from selector.config.schema import (
-    Batch,
-    Compute,
-    Data,
-    Model,
-    Objective,
-    Regularization,
-    RunConfig,
-    Technique,
-)
+from selector.config.batch import Batch
+from selector.config.compute import Compute
+from selector.config.model import Model
+from selector.config.objective import Objective
+from selector.config.regularization import Regularization
+from selector.config.schema import Data, RunConfig
+from selector.config.technique import Technique
 from selector.track.run import Outcome, Result, Run, Trial
 from selector.track.tracker import Origin
 

@@ -11,16 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from selector.config.schema import (
-    Batch,
-    Compute,
-    Data,
-    Model,
-    Objective,
-    Regularization,
-    RunConfig,
-    Technique,
-)
+from selector.config.batch import Batch
+from selector.config.compute import Compute
+from selector.config.model import Model
+from selector.config.objective import Objective
+from selector.config.regularization import Regularization
+from selector.config.schema import Data, RunConfig
+from selector.config.technique import Technique
 from selector.track.run import Ended
 from selector.train.data.prepare import prepare
 

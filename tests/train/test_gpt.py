@@ -13,7 +13,8 @@ from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from selector.config.schema import Model, RunConfig
+from selector.config.model import Model
+from selector.config.schema import RunConfig
 from selector.space import cost
 from selector.train.bank import Bank
 from selector.train.model.gpt import parameters

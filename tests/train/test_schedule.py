@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from selector.config.schema import Technique
+from selector.config.technique import Technique
 from selector.train.schedule import SCHEDULES, factors, shared_steps, warmed_like
 
 VALUES = {

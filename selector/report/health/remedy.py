@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 
+from selector.config.batch import Batch
 from selector.config.dotted import value_at
 from selector.config.identity import plain
 from selector.config.limits import mistake
-from selector.config.schema import Batch
 from selector.report.digits import setting
 from selector.space.interval import Interval
 from selector.study.study import Arm, Study

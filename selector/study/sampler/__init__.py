@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 from selector.config.decode import unknown
-from selector.config.schema import Technique
+from selector.config.technique import Technique
 from selector.errors import ConfigError
 from selector.study.sampler.base import Ask, Past, Sampler, ask_seed
 from selector.study.sampler.evolution import EvolutionSampler

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from selector.config.schema import Scalar, Value
+from selector.config.technique import Scalar, Value
 from selector.space.space import Space
 from selector.track.run import Told
 

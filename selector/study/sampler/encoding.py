@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from selector.config.schema import Scalar, Value
+from selector.config.technique import Scalar, Value
 from selector.space.dimension import Choices
 from selector.space.space import Space
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from selector.config.schema import Scalar
+from selector.config.technique import Scalar
 from selector.study.sampler.base import Ask, Sampler
 from selector.study.sampler.encoding import Array, Encoding
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from functools import cache
 
-from selector.config.schema import Scalar
+from selector.config.technique import Scalar
 from selector.study.sampler.base import Ask, Sampler
 
 

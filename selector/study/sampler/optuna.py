@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from selector.config.schema import Scalar, Value
+from selector.config.technique import Scalar, Value
 from selector.space.dimension import Choices, Dimension
 from selector.study.sampler.base import Ask, Past, Sampler, usable
 from selector.study.sampler.quasi_random import QuasiRandomSampler

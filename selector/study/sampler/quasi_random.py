@@ -14,7 +14,7 @@ import random
 from collections.abc import Sequence
 from functools import lru_cache
 
-from selector.config.schema import Scalar
+from selector.config.technique import Scalar
 from selector.study.sampler.base import Ask, Sampler
 
 _MOST_ADDITIVE = 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from selector.config.schema import Scalar
+from selector.config.technique import Scalar
 from selector.study.sampler.base import Ask, Sampler
 
 

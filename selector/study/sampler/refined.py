@@ -8,7 +8,7 @@ from typing import Any, TypeGuard
 import numpy as np
 from scipy.special import ndtr
 
-from selector.config.schema import Scalar
+from selector.config.technique import Scalar
 from selector.study.sampler.base import Ask, Past, Sampler, usable
 from selector.study.sampler.encoding import Array, Encoding
 from selector.study.sampler.quasi_random import QuasiRandomSampler

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from selector.config.schema import Model
+from selector.config.model import Model
 from selector.train.layout import Parameter
 from selector.train.model import gpt
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from torch import Tensor
 from torch.nn import functional
 
-from selector.config.schema import Model
+from selector.config.model import Model
 from selector.train.layout import Parameter
 from selector.train.model.layers import causal_attention, embedding, layer_norm, linear
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from selector.config.schema import Batch
+from selector.config.batch import Batch
 from selector.report.health.remedy import smaller_batch
 from selector.track.run import Outcome, Result, Trial
 from tests.report.build import ADAMW, MUON, Surface, finished

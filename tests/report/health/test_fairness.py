@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from selector.config.schema import Data, Technique
+from selector.config.schema import Data
+from selector.config.technique import Technique
 from selector.space.dimension import Choices
 from selector.space.interval import Interval
 from selector.study.study import Arm
