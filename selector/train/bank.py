@@ -21,13 +21,13 @@ from torch import Tensor
 
 from selector.config.identity import fuse_key
 from selector.config.schema import RunConfig
+from selector.train.backward import Backward
 from selector.train.gradients import LayerGroups
 from selector.train.layout import Layout, Parameter
 from selector.train.model import MODELS
 from selector.train.objective import OBJECTIVES
-from selector.train.objective.causal_lm import Extras
 from selector.train.optimizer import OPTIMIZERS
-from selector.train.regularization import Dropout, clip_by_norm
+from selector.train.regularization import clip_by_norm
 from selector.train.schedule import factors
 
 _REGULARIZATION = ("dropout", "grad_clip", "label_smoothing", "z_loss")
@@ -84,7 +84,7 @@ class Bank:
         self.factors = torch.zeros(width, 1, device=device)
         """The schedule's factor for each step of each slot's run, [K, longest run]."""
         self.regularization = {name: torch.zeros(width, device=device) for name in _REGULARIZATION}
-        self._weights = self._leaves()
+        self._backward = Backward(config, self.layout, self.parameters, self.gradients)
         self._groups = LayerGroups(self.layout)
         self._group_norms = torch.empty(width, 0)
         self._losses: list[Tensor] = []
@@ -168,25 +168,7 @@ class Bank:
 
     def compute_gradients(self, windows: Tensor) -> Tensor:
         """Fill `gradients` with those of the mean training loss; the loss to report, [K]."""
-        accumulation = len(windows)
-        seed = torch.where(self.active, 1.0 / accumulation, 0.0).to(self.parameters.dtype)
-        reported = torch.zeros_like(seed)
-        for micro, part in enumerate(windows):
-            logits = self.model.forward(
-                self._weights,
-                self.objective.inputs(part),
-                self.config.model,
-                self._dropout(micro, accumulation),
-            )
-            loss, plain = self.objective.losses(logits, part, self._extras())
-            found = torch.autograd.grad(loss, list(self._weights.values()), seed)
-            rows = [gradient.reshape(self.width, -1) for gradient in found]
-            if micro:
-                self.gradients += torch.cat(rows, dim=1)
-            else:
-                torch.cat(rows, dim=1, out=self.gradients)
-            reported += plain
-        return reported.div_(accumulation)
+        return self._backward(windows, self.active, self.seed, self.count, self.regularization)
 
     def drain(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Losses and gradient norms of the steps since the last call, [steps, K] each.
@@ -211,16 +193,11 @@ class Bank:
 
     def _views(self, slot: int) -> dict[str, Tensor]:
         """What training changes of one run, by the names of a State's tensors."""
+        weights = self.layout.views(self.parameters[slot])
         return {
-            f"{kind}/{name}": view
-            for kind, rows in {"weights": self.parameters, **self.optimizer.state}.items()
-            for name, view in self.layout.views(rows[slot]).items()
+            **{f"weights/{name}": view for name, view in weights.items()},
+            **self.optimizer.tensors(slot),
         }
-
-    def _leaves(self) -> dict[str, Tensor]:
-        """What autograd differentiates: views of `parameters`, in the layout's order."""
-        rows = self.parameters[0] if self.width == 1 else self.parameters
-        return {name: view.requires_grad_() for name, view in self.layout.views(rows).items()}
 
     def _initial_row(self, seed: int) -> Tensor:
         """Initial parameters, drawn on the CPU in the model's own order: equal on all devices."""
@@ -237,22 +214,3 @@ class Bank:
             else:
                 views[parameter.name].fill_(parameter.mean)
         return row.to(self.parameters)
-
-    def _dropout(self, micro: int, accumulation: int) -> Dropout | None:
-        if not self.config.regularization.dropout:
-            return None
-        return Dropout(
-            self.regularization["dropout"],
-            self.seed,
-            self.count * accumulation + micro,
-            self.model.dropout_layers(self.config.model),
-        )
-
-    def _extras(self) -> Extras | None:
-        regularization = self.config.regularization
-        if not (regularization.label_smoothing or regularization.z_loss):
-            return None
-        return Extras(
-            label_smoothing=self.regularization["label_smoothing"],
-            z_loss=self.regularization["z_loss"],
-        )

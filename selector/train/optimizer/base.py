@@ -74,6 +74,14 @@ class Optimizer(ABC):
         for tensor in (*self.values.values(), *self.state.values()):
             tensor[slot].zero_()
 
+    def tensors(self, slot: int) -> dict[str, Tensor]:
+        """The state of one slot as views by name: what a run needs, with its weights, to go on."""
+        return {
+            f"{kind}/{name}": view
+            for kind, rows in self.state.items()
+            for name, view in self.layout.views(rows[slot]).items()
+        }
+
     @abstractmethod
     def step(self, factor: Tensor, count: Tensor, active: Tensor) -> None:
         """Update the parameters of the active slots.

@@ -1,0 +1,91 @@
+"""The gradient of the training loss of every slot: one forward and backward pass a micro-batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from selector.config.schema import RunConfig
+from selector.train.layout import Layout
+from selector.train.model import MODELS
+from selector.train.objective import OBJECTIVES
+from selector.train.objective.causal_lm import Extras
+from selector.train.regularization import Dropout
+
+
+class Backward:
+    """Fills the rows of gradients.
+
+    Args:
+        config: of any of the runs; what is switched on in it is on in all.
+        layout: what the columns of the rows are.
+        parameters: [K, N]; autograd differentiates views of it.
+        gradients: [K, N], overwritten by each call.
+    """
+
+    def __init__(
+        self, config: RunConfig, layout: Layout, parameters: Tensor, gradients: Tensor
+    ) -> None:
+        self.config, self.gradients = config, gradients
+        self.model = MODELS[config.model.family]
+        self.objective = OBJECTIVES[config.objective.kind]
+        rows = parameters[0] if len(parameters) == 1 else parameters
+        self.weights = {name: view.requires_grad_() for name, view in layout.views(rows).items()}
+
+    def __call__(
+        self,
+        windows: Tensor,
+        active: Tensor,
+        seed: Tensor,
+        count: Tensor,
+        regularization: Mapping[str, Tensor],
+    ) -> Tensor:
+        """The gradients of the mean training loss; the loss to report, [K].
+
+        An inactive slot starts its backward pass from a zero, so its gradients are zero.
+
+        Args:
+            windows: int64 [accumulation, K, sequences, context + 1].
+            active: bool [K].
+            seed: int64 [K], each run's seed.
+            count: int64 [K], steps that each run has made.
+            regularization: values by name, [K] each.
+        """
+        accumulation = len(windows)
+        start = torch.where(active, 1.0 / accumulation, 0.0).to(self.gradients.dtype)
+        reported = torch.zeros_like(start)
+        extras = self._extras(regularization)
+        for micro, part in enumerate(windows):
+            logits = self.model.forward(
+                self.weights,
+                self.objective.inputs(part),
+                self.config.model,
+                self._dropout(regularization, seed, count * accumulation + micro),
+            )
+            loss, plain = self.objective.losses(logits, part, extras)
+            found = torch.autograd.grad(loss, list(self.weights.values()), start)
+            rows = [gradient.reshape(len(self.gradients), -1) for gradient in found]
+            if micro:
+                self.gradients += torch.cat(rows, dim=1)
+            else:
+                torch.cat(rows, dim=1, out=self.gradients)
+            reported += plain
+        return reported.div_(accumulation)
+
+    def _dropout(
+        self, regularization: Mapping[str, Tensor], seed: Tensor, passes: Tensor
+    ) -> Dropout | None:
+        if not self.config.regularization.dropout:
+            return None
+        layers = self.model.dropout_layers(self.config.model)
+        return Dropout(regularization["dropout"], seed, passes, layers)
+
+    def _extras(self, regularization: Mapping[str, Tensor]) -> Extras | None:
+        switches = self.config.regularization
+        if not (switches.label_smoothing or switches.z_loss):
+            return None
+        return Extras(
+            label_smoothing=regularization["label_smoothing"], z_loss=regularization["z_loss"]
+        )
