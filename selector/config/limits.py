@@ -31,6 +31,7 @@ LIMITS: Mapping[str, tuple[float, float, bool, bool]] = {
     "decay": (0, 1, False, True),
     "floor": (0, 1, True, True),
     "dropout": (0, 1, True, False),
+    "prune": (0, 1, True, False),
     "label_smoothing": (0, 1, True, False),
     "validation_share": (0, 0.9, True, True),
     "test_share": (0, 0.9, True, True),

@@ -8,7 +8,10 @@ import torch
 from torch import Tensor
 
 from selector.config.schema import RunConfig
+from selector.train.arithmetic import arithmetic
+from selector.train.compiled import compiled
 from selector.train.layout import Layout
+from selector.train.loss_scale import LossScale
 from selector.train.model import MODELS
 from selector.train.objective import OBJECTIVES
 from selector.train.objective.causal_lm import Extras
@@ -23,6 +26,9 @@ class Backward:
         layout: what the columns of the rows are.
         parameters: [K, N]; autograd differentiates views of it.
         gradients: [K, N], overwritten by each call.
+
+    Raises:
+        ConfigError: the device lacks the precision, or what compiling needs.
     """
 
     def __init__(
@@ -31,8 +37,15 @@ class Backward:
         self.config, self.gradients = config, gradients
         self.model = MODELS[config.model.family]
         self.objective = OBJECTIVES[config.objective.kind]
+        self.arithmetic = arithmetic(config.compute, parameters.device)
+        self.scale: LossScale | None = None
+        if config.compute.precision == "fp16":
+            self.scale = LossScale(len(parameters), parameters.device)
         rows = parameters[0] if len(parameters) == 1 else parameters
         self.weights = {name: view.requires_grad_() for name, view in layout.views(rows).items()}
+        self._losses = self._compute_losses
+        if config.compute.compile:
+            self._losses = compiled(self._compute_losses, parameters.device)
 
     def __call__(
         self,
@@ -55,24 +68,37 @@ class Backward:
         """
         accumulation = len(windows)
         start = torch.where(active, 1.0 / accumulation, 0.0).to(self.gradients.dtype)
+        if self.scale:
+            start *= self.scale.value
         reported = torch.zeros_like(start)
         extras = self._extras(regularization)
         for micro, part in enumerate(windows):
-            logits = self.model.forward(
-                self.weights,
-                self.objective.inputs(part),
-                self.config.model,
-                self._dropout(regularization, seed, count * accumulation + micro),
-            )
-            loss, plain = self.objective.losses(logits, part, extras)
-            found = torch.autograd.grad(loss, list(self.weights.values()), start)
+            drop = self._dropout(regularization, seed, count * accumulation + micro)
+            with self.arithmetic.passes():
+                loss, plain = self._losses(self.weights, part, drop, extras)
+                found = torch.autograd.grad(loss, list(self.weights.values()), start)
             rows = [gradient.reshape(len(self.gradients), -1) for gradient in found]
             if micro:
                 self.gradients += torch.cat(rows, dim=1)
             else:
                 torch.cat(rows, dim=1, out=self.gradients)
             reported += plain
+        if self.scale:
+            self.gradients.div_(self.scale.value.unsqueeze(1))
         return reported.div_(accumulation)
+
+    def _compute_losses(
+        self,
+        weights: Mapping[str, Tensor],
+        windows: Tensor,
+        drop: Dropout | None,
+        extras: Extras | None,
+    ) -> tuple[Tensor, Tensor]:
+        """The loss to train on and the one to report, [K] each, in the gradients' arithmetic."""
+        inputs = self.objective.inputs(windows)
+        with self.arithmetic.forward():
+            logits = self.model.forward(weights, inputs, self.config.model, drop)
+        return self.objective.losses(logits.to(self.gradients.dtype), windows, extras)
 
     def _dropout(
         self, regularization: Mapping[str, Tensor], seed: Tensor, passes: Tensor

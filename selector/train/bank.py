@@ -85,6 +85,8 @@ class Bank:
         """The schedule's factor for each step of each slot's run, [K, longest run]."""
         self.regularization = {name: torch.zeros(width, device=device) for name in _REGULARIZATION}
         self._backward = Backward(config, self.layout, self.parameters, self.gradients)
+        self.arithmetic = self._backward.arithmetic
+        self._scale = self._backward.scale
         self._groups = LayerGroups(self.layout)
         self._group_norms = torch.empty(width, 0)
         self._losses: list[Tensor] = []
@@ -106,6 +108,8 @@ class Bank:
             missing = steps - self.factors.shape[1]
             self.factors = torch.nn.functional.pad(self.factors, (0, missing))
         self.factors[slot, :steps] = torch.tensor(factors(config.schedule, steps))
+        if self._scale:
+            self._scale.enter(slot)
         self.seed[slot] = seed
         self.count[slot] = 0
         self.active[slot] = True
@@ -145,6 +149,8 @@ class Bank:
         """Clear `slot`."""
         self.active[slot] = False
         self.optimizer.leave(slot)
+        if self._scale:
+            self._scale.leave(slot)
         settings = self.regularization.values()
         for tensor in (self.parameters, self.count, self.seed, self.factors, *settings):
             tensor[slot].zero_()
@@ -162,7 +168,11 @@ class Bank:
         norm = clip_by_norm(self.gradients, self.regularization["grad_clip"])
         factor = self.factors.gather(1, self.count.unsqueeze(1)).squeeze(1)
         self.count += self.active
-        self.optimizer.step(factor, self.count, self.active)
+        if self._scale:
+            stepping, norm = self._scale.judge(self.gradients, norm, self.active)
+            self.optimizer.step(factor, self.count - self._scale.skipped, stepping)
+        else:
+            self.optimizer.step(factor, self.count, self.active)
         self._losses.append(loss)
         self._norms.append(norm)
 
@@ -197,6 +207,7 @@ class Bank:
         return {
             **{f"weights/{name}": view for name, view in weights.items()},
             **self.optimizer.tensors(slot),
+            **(self._scale.tensors(slot) if self._scale else {}),
         }
 
     def _initial_row(self, seed: int) -> Tensor:

@@ -23,8 +23,8 @@ class SGD(Optimizer):
         """See the base class."""
         column, values = self.column, self.values
         step = column(-self.rate(factor, active))
-        decay = column(values["weight_decay"])
-        momentum = column(values["momentum"])
+        decay = column(torch.where(active, values["weight_decay"], 0.0))
+        momentum = column(torch.where(active, values["momentum"], 1.0))
         # The direction is own * g + carried * b with b already updated.
         nesterov = values["nesterov"] > 0
         own = column(torch.where(nesterov, 1.0, 0.0))
