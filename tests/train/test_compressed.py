@@ -47,7 +47,10 @@ def test_rounded_products_are_those_of_integers() -> None:
     exact = x @ weight.T + bias
     assert 1e-4 < float((product - exact).norm() / exact.norm()) < 2e-2
     scales = x.abs().amax(1, keepdim=True) / 127, weight.abs().amax(1, keepdim=True) / 127
-    whole = [(part / scale).round().to(torch.int8) for part, scale in zip((x, weight), scales)]
+    whole = [
+        (part / scale).round().to(torch.int8)
+        for part, scale in zip((x, weight), scales, strict=True)
+    ]
     integers = torch._int_mm(whole[0].repeat(4, 1), whole[1].T)[:8]
     torch.testing.assert_close(product, integers * scales[0] * scales[1].T + bias)
     other = torch.randn(24, 32)

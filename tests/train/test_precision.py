@@ -123,9 +123,16 @@ def test_a_gpu_that_is_too_old_is_refused(
 def test_the_flag_of_tf32_is_set_for_a_pass_only_and_put_back_after_a_failure() -> None:
     ours = arithmetic.Arithmetic(precision="tf32", device=torch.device("cuda"))
     assert torch.get_float32_matmul_precision() == "highest"
-    with pytest.raises(ZeroDivisionError), ours.passes():
+    with ours.passes():
         assert torch.get_float32_matmul_precision() == "high"
-        raise ZeroDivisionError
+    assert torch.get_float32_matmul_precision() == "highest"
+
+    def fail() -> None:
+        with ours.passes():
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert torch.get_float32_matmul_precision() == "highest"
 
 
