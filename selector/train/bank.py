@@ -77,6 +77,7 @@ class Bank:
         self.optimizer = OPTIMIZERS[config.optimizer.name](
             self.layout, self.parameters, self.gradients
         )
+        self.optimizer.recompute = self._recompute
         self.active = torch.zeros(width, device=device, dtype=torch.bool)
         self.count = torch.zeros(width, device=device, dtype=torch.int64)
         """Steps that each slot's run has made."""
@@ -87,6 +88,7 @@ class Bank:
         self._backward = Backward(config, self.layout, self.parameters, self.gradients)
         self._groups = LayerGroups(self.layout)
         self._group_norms = torch.empty(width, 0)
+        self._windows = torch.empty(0)
         self._losses: list[Tensor] = []
         self._norms: list[Tensor] = []
 
@@ -99,6 +101,7 @@ class Bank:
         if fuse_key(config) != self.fuse_key:
             raise ValueError(f"slot {slot}: {fuse_key(config)} does not fit in {self.fuse_key}")
         self.parameters[slot] = self._initial_row(seed)
+        self.optimizer.expect(slot, seed, steps)
         self.optimizer.enter(slot, config.optimizer.values)
         for name, tensor in self.regularization.items():
             tensor[slot] = getattr(config.regularization, name)
@@ -113,7 +116,8 @@ class Bank:
     def state(self, slot: int) -> State:
         """The state of the run in `slot`, copied to the CPU; the host waits for the device."""
         step = int(self.count[slot])
-        tensors = {**self._views(slot), "factors": self.factors[slot, :step]}
+        own = self.optimizer.tensors(slot)
+        tensors = {**self._weights(slot), **own, "factors": self.factors[slot, :step]}
         return State(
             seed=int(self.seed[slot]),
             step=step,
@@ -132,13 +136,16 @@ class Bank:
             raise ValueError(f"seed: expected {int(self.seed[slot])}, got {state.seed}")
         if not torch.equal(ours, theirs):
             raise ValueError(f"schedule: its first {state.step} steps have other learning rates")
-        targets = self._views(slot)
-        given = {name: tuple(item.shape) for name, item in state.tensors.items()}
+        targets = self._weights(slot)
+        weights = {name: state.tensors[name] for name in targets if name in state.tensors}
+        given = {name: tuple(item.shape) for name, item in weights.items()}
         expected = {name: tuple(item.shape) for name, item in targets.items()}
-        if given != {**expected, "factors": (state.step,)}:
+        if given != expected:
             raise ValueError(f"state: expected tensors {expected}, got {given}")
+        own = {n: t for n, t in state.tensors.items() if n not in targets and n != "factors"}
+        self.optimizer.restore(slot, own)
         for name, target in targets.items():
-            target.copy_(state.tensors[name])
+            target.copy_(weights[name])
         self.count[slot] = state.step
 
     def leave(self, slot: int) -> None:
@@ -156,6 +163,7 @@ class Bank:
             windows: int64 [accumulation, K, sequences, context + 1]; of inactive slots anything.
             measured: whether the gradient's norms by groups of layers are kept.
         """
+        self._windows = windows
         loss = self.compute_gradients(windows)
         if measured:
             self._group_norms = self._groups.norms(self.gradients)
@@ -188,16 +196,21 @@ class Bank:
         return found
 
     def weights(self, slot: int) -> dict[str, Tensor]:
-        """One run's parameters by name, as views without a slot dimension."""
-        return self.layout.views(self.parameters[slot])
+        """One run's judged parameters by name, as views without a slot dimension."""
+        judged = self.optimizer.judged(slot)
+        return self.layout.views(self.parameters[slot] if judged is None else judged)
 
-    def _views(self, slot: int) -> dict[str, Tensor]:
-        """What training changes of one run, by the names of a State's tensors."""
+    def _weights(self, slot: int) -> dict[str, Tensor]:
+        """The parameters that training changes, by the names of a State's tensors."""
         weights = self.layout.views(self.parameters[slot])
-        return {
-            **{f"weights/{name}": view for name, view in weights.items()},
-            **self.optimizer.tensors(slot),
-        }
+        return {f"weights/{name}": view for name, view in weights.items()}
+
+    def _recompute(self) -> Tensor:
+        """Loss and clipped gradients of the step being made, at the parameters as they are now."""
+        made = self.count - self.active.to(self.count.dtype)
+        loss = self._backward(self._windows, self.active, self.seed, made, self.regularization)
+        clip_by_norm(self.gradients, self.regularization["grad_clip"])
+        return loss
 
     def _initial_row(self, seed: int) -> Tensor:
         """Initial parameters, drawn on the CPU in the model's own order: equal on all devices."""
