@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -15,7 +15,11 @@ from selector.train.loss_scale import LossScale
 from selector.train.model import MODELS
 from selector.train.objective import OBJECTIVES
 from selector.train.objective.causal_lm import Extras
-from selector.train.regularization import Dropout
+from selector.train.regularization.dropout import Dropout
+from selector.train.regularization.penalty import add_l1
+from selector.train.regularization.stochastic_depth import StochasticDepth
+
+Drop = Callable[[Tensor, int], Tensor]
 
 
 class Backward:
@@ -35,6 +39,8 @@ class Backward:
         self, config: RunConfig, layout: Layout, parameters: Tensor, gradients: Tensor
     ) -> None:
         self.config, self.gradients = config, gradients
+        self._matrices = slice(0, layout.decayed_stop)
+        self._parameters = parameters
         self.model = MODELS[config.model.family]
         self.objective = OBJECTIVES[config.objective.kind]
         self.arithmetic = arithmetic(config.compute, parameters.device)
@@ -73,7 +79,8 @@ class Backward:
         reported = torch.zeros_like(start)
         extras = self._extras(regularization)
         for micro, part in enumerate(windows):
-            drop = self._dropout(regularization, seed, count * accumulation + micro)
+            passes = count * accumulation + micro
+            drop = self._drop(regularization, seed, passes, part.shape[1])
             with self.arithmetic.passes():
                 loss, plain = self._losses(self.weights, part, drop, extras)
                 found = torch.autograd.grad(loss, list(self.weights.values()), start)
@@ -85,13 +92,17 @@ class Backward:
             reported += plain
         if self.scale:
             self.gradients.div_(self.scale.value.unsqueeze(1))
+        if self.config.regularization.l1:
+            columns = self._matrices
+            l1 = torch.where(active, regularization["l1"], 0.0)
+            add_l1(self.gradients[:, columns], self._parameters[:, columns], l1)
         return reported.div_(accumulation)
 
     def _compute_losses(
         self,
         weights: Mapping[str, Tensor],
         windows: Tensor,
-        drop: Dropout | None,
+        drop: Drop | None,
         extras: Extras | None,
     ) -> tuple[Tensor, Tensor]:
         """The loss to train on and the one to report, [K] each, in the gradients' arithmetic."""
@@ -100,13 +111,20 @@ class Backward:
             logits = self.model.forward(weights, inputs, self.config.model, drop)
         return self.objective.losses(logits.to(self.gradients.dtype), windows, extras)
 
-    def _dropout(
-        self, regularization: Mapping[str, Tensor], seed: Tensor, passes: Tensor
-    ) -> Dropout | None:
-        if not self.config.regularization.dropout:
-            return None
-        layers = self.model.dropout_layers(self.config.model)
-        return Dropout(regularization["dropout"], seed, passes, layers)
+    def _drop(
+        self, regularization: Mapping[str, Tensor], seed: Tensor, passes: Tensor, sequences: int
+    ) -> Drop | None:
+        switches, layers = self.config.regularization, self.model.dropout_layers(self.config.model)
+        dropout, depth = regularization["dropout"], regularization["stochastic_depth"]
+        found: list[Drop] = []
+        if switches.dropout:
+            found.append(Dropout(dropout, seed, passes, layers))
+        if switches.stochastic_depth:
+            found.append(StochasticDepth(depth, seed, passes, layers, sequences))
+        if len(found) < 2:
+            return found[0] if found else None
+        first, second = found
+        return lambda x, layer: second(first(x, layer), layer)
 
     def _extras(self, regularization: Mapping[str, Tensor]) -> Extras | None:
         switches = self.config.regularization

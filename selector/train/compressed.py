@@ -18,7 +18,7 @@ from torch.nn import functional
 from selector.config.compute import Compute
 from selector.train.arithmetic import Arithmetic
 from selector.train.bank import Bank
-from selector.train.evaluate import described, mean_loss
+from selector.train.evaluate import described, judged
 from selector.train.layout import Layout
 from selector.train.model.execution import Execution
 
@@ -32,8 +32,8 @@ def measured(
     """The loss of the run in `slot` after each of the compressions that `compute` asks for.
 
     Returns:
-        `pruned/loss` and `quantized/loss`, with bits per byte and perplexity as for the validation
-        part, to be held against `validation/loss` over the same windows; `pruned/bytes`,
+        `pruned/loss` and `quantized/loss`, with all else that is told of the validation part, to
+        be held against `validation/loss` over the same windows; `pruned/bytes`,
         `quantized/bytes` and `whole/bytes`, the size of the weights after and before, by formula:
         fp32 takes 4 bytes, a pruned matrix a bit for every place and 4 bytes for what is left, an
         8-bit matrix a byte for every place and 4 for every row's scale.
@@ -43,7 +43,7 @@ def measured(
     found: dict[str, float] = {}
     if compute.prune:
         kept = pruned(weights, names, compute.prune)
-        found |= _described("pruned", mean_loss(bank, slot, windows, kept))
+        found |= _described("pruned", *judged(bank, slot, windows, kept))
         places = sum(weights[name].numel() for name in names)
         left = sum(int(kept[name].count_nonzero()) for name in names)
         found["pruned/bytes"] = 4 * (bank.layout.size - places + left) + places / 8
@@ -52,7 +52,7 @@ def measured(
         arithmetic = Arithmetic(
             precision="fp32", device=bank.device, execution=Execution(product=rounded.linear)
         )
-        found |= _described("quantized", mean_loss(bank, slot, windows, weights, arithmetic))
+        found |= _described("quantized", *judged(bank, slot, windows, weights, arithmetic))
         assert rounded.complete, "a matrix took no part: a model multiplies by a copy of it"
         found["quantized/bytes"] = rounded_bytes(bank.layout)
     return found | ({"whole/bytes": 4.0 * bank.layout.size} if found else {})
@@ -122,5 +122,5 @@ def _rounded(x: Tensor) -> tuple[Tensor, Tensor]:
     return (x / scale).round().clamp(-_LARGEST, _LARGEST), scale
 
 
-def _described(part: str, loss: float) -> dict[str, float]:
-    return described(part, loss) if math.isfinite(loss) else {}
+def _described(part: str, loss: float, accuracy: float) -> dict[str, float]:
+    return described(part, loss, accuracy) if math.isfinite(loss) else {}

@@ -7,6 +7,8 @@ double it. arXiv 1710.03740, section 3.2.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -47,6 +49,23 @@ class LossScale:
             "loss_scale/norm": self._norm[slot],
         }
 
+    def restore(self, slot: int, tensors: Mapping[str, Tensor]) -> None:
+        """Take over what `tensors` named for another run where this one goes on.
+
+        Raises:
+            ValueError: those are other tensors.
+        """
+        targets = self.tensors(slot)
+        if targets.keys() != tensors.keys():
+            raise ValueError(f"loss scale: expected {sorted(targets)}, got {sorted(tensors)}")
+        for name, target in targets.items():
+            target.copy_(tensors[name])
+
+    @staticmethod
+    def clear(gradients: Tensor, norm: Tensor) -> None:
+        """Make zero the rows of `gradients` [K, N] whose `norm` [K] is not finite."""
+        gradients.masked_fill_(~norm.isfinite().unsqueeze(1), 0.0)
+
     def judge(self, gradients: Tensor, norm: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
         """Which slots make this step, bool [K], and the norms to report, [K].
 
@@ -59,7 +78,7 @@ class LossScale:
             active: bool [K].
         """
         finite = norm.isfinite()
-        gradients.masked_fill_(~finite.unsqueeze(1), 0.0)
+        self.clear(gradients, norm)
         self._norm.copy_(torch.where(finite, norm, self._norm))
         self.skipped += active & ~finite
         self._good.copy_(torch.where(finite, self._good + 1, 0))
