@@ -192,9 +192,7 @@ class Bank:
         loss = self.compute_gradients(windows)
         if measured:
             self._group_norms = self._groups.norms(self.gradients)
-        norm = clip_by_norm(self.gradients, self.regularization["grad_clip"])
-        if self.config.regularization.grad_clip_value:
-            clip_by_value(self.gradients, self.regularization["grad_clip_value"])
+        norm = self._clip()
         factor = self.factors.gather(1, self.count.unsqueeze(1)).squeeze(1)
         self.count += self.active
         self.optimizer.step(factor, self.count, self.active)
@@ -251,11 +249,21 @@ class Bank:
             **(self.average.tensors(slot) if self.average else {}),
         }
 
+    def _clip(self) -> Tensor:
+        """Clip the gradients as each run asks for; their norms before, [K]."""
+        norm = clip_by_norm(self.gradients, self.regularization["grad_clip"])
+        if self.config.regularization.grad_clip_value:
+            clip_by_value(self.gradients, self.regularization["grad_clip_value"])
+        return norm
+
     def _recompute(self) -> Tensor:
         """Loss and clipped gradients of the step being made, at the parameters as they are now."""
-        made = self.count - self.active.to(self.count.dtype)
-        loss = self._backward(self._windows, self.active, self.seed, made, self.regularization)
-        clip_by_norm(self.gradients, self.regularization["grad_clip"])
+        self.count -= self.active.to(
+            self.count.dtype
+        )  # masks follow from the steps made before this one
+        loss = self.compute_gradients(self._windows)
+        self._clip()
+        self.count += self.active
         return loss
 
     def _initial_row(self, seed: int) -> Tensor:
