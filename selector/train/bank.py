@@ -52,7 +52,7 @@ class State:
     tensors: Mapping[str, Tensor]
     """On the CPU: `weights/NAME` and `STATE/NAME` for each parameter and each of the optimizer's
     buffers; `factors`, the schedule's factor of each step made, [step]. Where the weights are
-    averaged, `average/NAME` and `average_shares`, by which it moved in each step made, too."""
+    averaged, `weight_average/NAME` and how far it moved in each step too."""
 
 
 class Bank:
@@ -131,13 +131,10 @@ class Bank:
     def state(self, slot: int) -> State:
         """The state of the run in `slot`, copied to the CPU; the host waits for the device."""
         step = int(self.count[slot])
-        tensors = {
-            **self._weights(slot),
-            **self.optimizer.tensors(slot),
-            "factors": self.factors[slot, :step],
-        }
+        own = self.optimizer.tensors(slot)
+        tensors = {**self._weights(slot), **own, "factors": self.factors[slot, :step]}
         if self.average:
-            tensors["average_shares"] = self.average.made(slot, step)
+            tensors |= self.average.tensors(slot, step)
         return State(
             seed=int(self.seed[slot]),
             step=step,
@@ -156,19 +153,19 @@ class Bank:
             raise ValueError(f"seed: expected {int(self.seed[slot])}, got {state.seed}")
         if not torch.equal(ours, theirs):
             raise ValueError(f"schedule: its first {state.step} steps have other learning rates")
-        targets, histories = self._weights(slot), ("factors", "average_shares")
-        given = {name: tuple(item.shape) for name, item in state.tensors.items() if name in targets}
+        targets = self._weights(slot)
+        weights = {name: state.tensors[name] for name in targets if name in state.tensors}
+        given = {name: tuple(item.shape) for name, item in weights.items()}
         expected = {name: tuple(item.shape) for name, item in targets.items()}
         if given != expected:
             raise ValueError(f"state: expected tensors {expected}, got {given}")
+        own = {n: t for n, t in state.tensors.items() if n not in targets and n != "factors"}
+        averages = {name: own.pop(name) for name in list(own) if name.startswith("weight_average")}
         if self.average:
-            self.average.refuse_other(slot, state.tensors["average_shares"])
-        known = {*targets, *histories}
-        self.optimizer.restore(
-            slot, {name: item for name, item in state.tensors.items() if name not in known}
-        )
+            self.average.restore(slot, averages)
+        self.optimizer.restore(slot, own)
         for name, target in targets.items():
-            target.copy_(state.tensors[name])
+            target.copy_(weights[name])
         self.count[slot] = state.step
 
     def leave(self, slot: int) -> None:
@@ -206,7 +203,10 @@ class Bank:
 
         With SAM they are those of the place a step uphill, and the loss is that of the weights.
         """
-        arguments = (windows, self.active, self.seed, self.count, self.regularization)
+        return self._gradients(windows, self.count)
+
+    def _gradients(self, windows: Tensor, made: Tensor) -> Tensor:
+        arguments = (windows, self.active, self.seed, made, self.regularization)
         loss = self._backward(*arguments)
         if self._sharpness:
             self._sharpness.climb(self.regularization["sam"])
@@ -234,37 +234,29 @@ class Bank:
     def weights(self, slot: int) -> dict[str, Tensor]:
         """What is judged and kept of one run, by name, as views without a slot dimension.
 
-        Its parameters; where they are averaged, or the optimizer has others to judge, those.
+        Its parameters, or their average, or those that its optimizer names.
         """
-        if self.average:
-            return self.average.weights(slot)
-        judged = self.optimizer.judged(slot)
+        judged = self.average.row(slot) if self.average else self.optimizer.judged(slot)
         return self.layout.views(self.parameters[slot] if judged is None else judged)
 
     def _weights(self, slot: int) -> dict[str, Tensor]:
-        """What training changes of one run besides its optimizer, by the names in a State."""
+        """The parameters that training changes, by the names of a State's tensors."""
         weights = self.layout.views(self.parameters[slot])
-        return {
-            **{f"weights/{name}": view for name, view in weights.items()},
-            **(self.average.tensors(slot) if self.average else {}),
-        }
+        return {f"weights/{name}": view for name, view in weights.items()}
+
+    def _recompute(self) -> Tensor:
+        """Loss and clipped gradients of the step being made, at the parameters as they are now."""
+        made = self.count - self.active.to(self.count.dtype)
+        loss = self._gradients(self._windows, made)
+        self._clip()
+        return loss
 
     def _clip(self) -> Tensor:
-        """Clip the gradients as each run asks for; their norms before, [K]."""
+        """Clip the gradients as each run wants it; their norms before, [K]."""
         norm = clip_by_norm(self.gradients, self.regularization["grad_clip"])
         if self.config.regularization.grad_clip_value:
             clip_by_value(self.gradients, self.regularization["grad_clip_value"])
         return norm
-
-    def _recompute(self) -> Tensor:
-        """Loss and clipped gradients of the step being made, at the parameters as they are now."""
-        self.count -= self.active.to(
-            self.count.dtype
-        )  # masks follow from the steps made before this one
-        loss = self.compute_gradients(self._windows)
-        self._clip()
-        self.count += self.active
-        return loss
 
     def _initial_row(self, seed: int) -> Tensor:
         """Initial parameters, drawn on the CPU in the model's own order: equal on all devices."""
