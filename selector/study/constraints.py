@@ -30,6 +30,7 @@ REPORTED = (
     *("seconds", "steps", "parameters", "flops", "peak_memory_gib", "tokens_per_second"),
     *(f"validation/{name}" for name in ("loss", "bits_per_byte", "perplexity")),
     *("train/loss", "gradient_norm", "clipped_share", "learning_rate"),
+    *("loss_spikes", "gradient_spikes"),
     *(f"gradient_norm/{name}" for name in ("embedding", "first_block", "last_block", "spread")),
     *("flops_per_token", "width", "threads"),
     *("device_celsius", "device_watts", "throttled_share"),  # of a GPU

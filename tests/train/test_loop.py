@@ -21,6 +21,7 @@ from selector.train.loop import train
 VALIDATION = {"validation/loss", "validation/bits_per_byte", "validation/perplexity"}
 TRAINING = {
     *("train/loss", "gradient_norm", "clipped_share", "tokens_per_second", "learning_rate"),
+    *("loss_spikes", "gradient_spikes"),
     *(f"gradient_norm/{name}" for name in ("embedding", "first_block", "last_block", "spread")),
 }
 TEST = {"test/loss", "test/bits_per_byte", "test/perplexity"}
