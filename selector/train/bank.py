@@ -102,6 +102,7 @@ class Bank:
         self._groups = LayerGroups(self.layout)
         self._group_norms = torch.empty(width, 0)
         self._windows = torch.empty(0)
+        self._chosen: dict[int, dict[str, Tensor]] = {}
         self._losses: list[Tensor] = []
         self._norms: list[Tensor] = []
 
@@ -171,6 +172,7 @@ class Bank:
     def leave(self, slot: int) -> None:
         """Clear `slot`."""
         self.active[slot] = False
+        self._chosen.pop(slot, None)
         self.optimizer.leave(slot)
         if self.average:
             self.average.leave(slot)
@@ -231,11 +233,17 @@ class Bank:
         found: list[float] = self._group_norms[slot].tolist()
         return found
 
+    def choose(self, slot: int, weights: Mapping[str, Tensor]) -> None:
+        """Let other weights of the run in `slot`, by name, be judged and kept; its last ones."""
+        self._chosen[slot] = {name: row.to(self.device) for name, row in weights.items()}
+
     def weights(self, slot: int) -> dict[str, Tensor]:
         """What is judged and kept of one run, by name, as views without a slot dimension.
 
-        Its parameters, or their average, or those that its optimizer names.
+        Its parameters, or their average, or those that its optimizer names, or chosen ones.
         """
+        if slot in self._chosen:
+            return self._chosen[slot]
         judged = self.average.row(slot) if self.average else self.optimizer.judged(slot)
         return self.layout.views(self.parameters[slot] if judged is None else judged)
 
