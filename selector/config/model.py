@@ -34,6 +34,10 @@ class Model:
     """Whether the output projection is the token embedding's transpose."""
     qk_norm: bool = False
     """Whether queries and keys are normalized to unit root mean square before attention."""
+    parametrization: Literal["standard", "per_layer_rate", "mup"] = "standard"
+    """How initialization, forward pass and rates follow the width (see `parametrization.py`)."""
+    base_width: int = 64
+    """The width at which all parametrizations are alike: rates found there stay good at others."""
 
     def __post_init__(self) -> None:
         """Refuse shapes that cannot be built."""
