@@ -18,7 +18,10 @@ from selector.track.record import StoredRun
 # A fact with more distinct values than this is a measurement of each run, not a condition.
 _MOST_VALUES = 6
 _TIMES = ("started", "ended")
-_MEASURED = ("peak_memory_gib", "device_celsius", "device_watts", "throttled_share", "flops")
+_MEASURED = (
+    *("peak_memory_gib", "flops", "peak_flops_per_second", "throttled_share"),
+    *("device_celsius", "device_celsius_mean", "device_watts", "device_joules"),
+)
 
 
 def provenance(stored: StoredStudy, answer: Answer) -> dict[str, Any]:

@@ -71,10 +71,13 @@ class Layout:
             )
         )
         self.offsets: dict[str, int] = {}
-        self.size = 0
+        self.size = self.decayed_stop = 0
+        """Before the offset `decayed_stop` are matrices alone; vectors get no weight decay."""
         for parameter in self.parameters:
             self.offsets[parameter.name] = self.size
             self.size += parameter.size
+            if parameter.section != "vector":
+                self.decayed_stop = self.size
 
     def views(self, row: Tensor) -> dict[str, Tensor]:
         """Views of `row`, [..., size], as one tensor [..., *shape] for each parameter."""

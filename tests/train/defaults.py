@@ -6,6 +6,10 @@ from typing import Any
 
 from selector.config.compose import load_yaml
 from selector.config.locations import conf_folder
+from selector.train.optimizer import OPTIMIZERS
+
+#: The optimizers that train the slots of a bank together.
+BANKED = [name for name, kind in OPTIMIZERS.items() if kind.banked]
 
 
 def defaults(optimizer: str) -> dict[str, Any]:

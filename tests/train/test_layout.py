@@ -18,7 +18,7 @@ PARAMETERS = [
 def test_sections_follow_each_other_and_every_value_has_one_place() -> None:
     layout = Layout(PARAMETERS)
     assert [item.name for item in layout.parameters] == ["out", "out_2", "qkv", "table", "bias"]
-    assert layout.size == 104
+    assert (layout.decayed_stop, layout.size) == (100, 104)
     row = torch.arange(layout.size)
     views = layout.views(row)
     assert {name: tuple(view.shape) for name, view in views.items()} == {

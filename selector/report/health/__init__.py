@@ -16,7 +16,6 @@ from selector.report.health.failures import infeasible, many_failures, out_of_me
 from selector.report.health.fairness import (
     other_lengths,
     other_metrics,
-    other_text,
     unequal_budgets,
     unlike_ranges,
 )
@@ -53,7 +52,6 @@ CHECKS: tuple[Check, ...] = (
     unequal_budgets,
     unlike_ranges,
     other_lengths,
-    other_text,
     other_metrics,
     unbalanced_classes,
     too_slow,

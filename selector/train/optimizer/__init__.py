@@ -9,6 +9,7 @@ from selector.train.optimizer.lion import Lion
 from selector.train.optimizer.muon import Muon
 from selector.train.optimizer.rmsprop import Adagrad, RMSprop
 from selector.train.optimizer.sgd import SGD
+from selector.train.optimizer.tier_2 import TIER_2
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
     "sgd": SGD,
@@ -20,4 +21,5 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
     "adafactor": Adafactor,
     "lion": Lion,
     "muon": Muon,
+    **TIER_2,
 }

@@ -11,7 +11,7 @@ over a piece there cost less than two over the whole rows in memory.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -51,6 +51,11 @@ class Optimizer(ABC):
         groups: of any run that may enter; the others' differ in their multipliers at most.
     """
 
+    banked: ClassVar[bool] = True
+    """Whether it trains several slots; what does not is given one only."""
+    recompute: Callable[[], Tensor] | None = None
+    """Of the bank: fills `gradients` anew, clipped, at the parameters as they are now, on the same
+    windows and masks; the loss, [K]."""
     settings: ClassVar[tuple[str, ...]]
     """Names of the values, besides lr and those of weight decay, that the rule reads."""
     buffers: ClassVar[tuple[str, ...]]
@@ -88,6 +93,9 @@ class Optimizer(ABC):
         """The names of the state, and what the columns of its rows are."""
         return dict.fromkeys(self.buffers, self.layout)
 
+    def expect(self, slot: int, seed: int, steps: int) -> None:  # noqa: B027 - few rules care
+        """Called before `enter`: the seed of the run, and how many steps it will make."""
+
     def enter(self, slot: int, values: Mapping[str, Any], groups: Sequence[Group]) -> None:
         """Take over a run's values and multipliers into `slot`, with fresh state."""
         for name, tensor in self.values.items():
@@ -95,7 +103,8 @@ class Optimizer(ABC):
         for treatment, group in zip(self._treatment, groups, strict=True):
             self.rates[treatment, slot] = group.rate
             self.decays[treatment, slot] = group.decay
-        self._decay.set(slot, values["decay_rule"])
+        # What has no such value decays by a library's rule.
+        self._decay.set(slot, values.get("decay_rule", "decoupled"))
         for tensor in self.state.values():
             tensor[slot].zero_()
 
@@ -112,6 +121,24 @@ class Optimizer(ABC):
             for kind, rows in self.state.items()
             for name, view in self.layouts[kind].views(rows[slot]).items()
         }
+
+    def restore(self, slot: int, tensors: Mapping[str, Tensor]) -> None:
+        """Take over what `tensors` named for another run that stands where this one shall go on.
+
+        Raises:
+            ValueError: those are other tensors than this rule's.
+        """
+        targets = self.tensors(slot)
+        given = {name: tuple(item.shape) for name, item in tensors.items()}
+        expected = {name: tuple(item.shape) for name, item in targets.items()}
+        if given != expected:
+            raise ValueError(f"state: expected tensors {expected}, got {given}")
+        for name, target in targets.items():
+            target.copy_(tensors[name])
+
+    def judged(self, slot: int) -> Tensor | None:
+        """The row of weights to evaluate and to keep, [N], where it is not that of `parameters`."""
+        return None
 
     def step(self, factor: Tensor, count: Tensor, active: Tensor) -> None:
         """Update the parameters of the active slots.

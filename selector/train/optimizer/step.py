@@ -25,6 +25,8 @@ class Step:
 
     rate: Tensor
     """Learning rates [treatments, K]; 0 for inactive slots."""
+    factor: Tensor
+    """The schedule's share of the peak rate, [K]."""
     count: Tensor
     """The step's number, int64 [K], from 1."""
     active: Tensor
@@ -97,6 +99,7 @@ class WeightDecay:
         rate = torch.where(active, lr * factor, 0.0)
         step = Step(
             rate=torch.where(active, rate * rates, 0.0),
+            factor=factor,
             count=count,
             active=active,
             dtype=dtype,

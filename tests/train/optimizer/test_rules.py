@@ -11,11 +11,11 @@ from torch import Tensor
 from selector.train.layout import Layout
 from selector.train.optimizer import OPTIMIZERS
 from selector.train.optimizer.groups import Group, grouped
-from tests.train.optimizer.references import OWN_RULE, PARAMETERS, Values, reference
+from tests.train.defaults import BANKED
+from tests.train.optimizer.references import PARAMETERS, Values, reference
 from tests.train.optimizer.settings import settings
 
 STEPS = 20
-BANKED = [*OWN_RULE, "lion", "muon"]
 
 
 @pytest.fixture(autouse=True)
