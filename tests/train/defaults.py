@@ -11,6 +11,10 @@ from selector.train.optimizer import OPTIMIZERS
 #: The optimizers that train the slots of a bank together.
 BANKED = [name for name, kind in OPTIMIZERS.items() if kind.banked]
 
+#: One of each way in which a rule's state is kept: the others differ in their arithmetic alone,
+#: which `optimizer/test_rules.py` checks in every slot.
+EXAMPLES = ["sgd", "adamw", "nadamw", "adafactor", "muon"]
+
 
 def defaults(optimizer: str) -> dict[str, Any]:
     """The values of the optimizer's file."""

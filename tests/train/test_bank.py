@@ -15,7 +15,7 @@ from selector.config.schema import Data, RunConfig
 from selector.train.bank import Bank
 from selector.train.data.corpus import Corpus
 from selector.train.feed import Feed
-from tests.train.defaults import BANKED
+from tests.train.defaults import EXAMPLES
 
 CPU = torch.device("cpu")
 STEPS = 50
@@ -87,7 +87,7 @@ def relative(ours: Tensor, theirs: Tensor) -> float:
     return float((ours - theirs).norm() / theirs.norm())
 
 
-@pytest.mark.parametrize("optimizer", BANKED)
+@pytest.mark.parametrize("optimizer", EXAMPLES)
 def test_three_runs_in_a_bank_of_four_train_as_alone(
     configure: Callable[..., RunConfig], corpus: Corpus, optimizer: str
 ) -> None:
@@ -110,7 +110,7 @@ def test_three_runs_in_a_bank_of_four_train_as_alone(
         np.testing.assert_allclose(curves[:5, slot], curve[:5], rtol=1e-5)
 
 
-@pytest.mark.parametrize("optimizer", BANKED)
+@pytest.mark.parametrize("optimizer", EXAMPLES)
 def test_a_diverging_neighbour_changes_nothing(
     configure: Callable[..., RunConfig], corpus: Corpus, optimizer: str
 ) -> None:
