@@ -56,7 +56,7 @@ LIMITS: Mapping[str, tuple[float, float, bool, bool]] = {
     "spread": (0, 1, False, True),
 } | dict.fromkeys(
     [
-        *("version", "depth", "width", "base_width", "heads", "mlp_ratio", "vocabulary"),
+        *("version", "depth", "width", "heads", "mlp_ratio", "vocabulary", "base_width"),
         *("micro_batch", "accumulation", "context", "evaluations", "evaluation_tokens"),
         *("trials", "startup_trials", "tokens", "workers", "ns_steps", "max_arms"),
         *("precondition_frequency", "max_precondition_dim", "start_preconditioning_step"),
