@@ -1,9 +1,9 @@
 """Run the studies of known answers and say which of them came out as expected.
 
-    python -m benchmarks.known                        # all that fit on two CPU cores: an hour
-    python -m benchmarks.known d19_clipping           # one
-    python -m benchmarks.known --stored [STUDY ...]   # check what is stored, run nothing
-    python -m benchmarks.known d05_optimizers_equal compute.device=cuda     # one sized for a GPU
+python -m benchmarks.known                        # all that fit on two CPU cores: an hour
+python -m benchmarks.known d19_clipping           # one
+python -m benchmarks.known --stored [STUDY ...]   # check what is stored, run nothing
+python -m benchmarks.known d05_optimizers_equal compute.device=cuda     # one sized for a GPU
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.known.expected import CPU, EXPECTED
+
 import selector
 from benchmarks.known.claims import Agreement, Claim, Finding, check
-from benchmarks.known.expected import CPU, EXPECTED
 from selector.config.locations import study_file
 from selector.errors import SelectorError, StudyError
 from selector.study.answer import answer
@@ -72,9 +73,7 @@ def table(findings: Sequence[Finding]) -> str:
         reason = f": {item.reason}" if item.reason else ""
         rows.append((item.claim.text, expected(item.claim), found(item), item.agreement + reason))
     widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[:-1]]
-    return "\n".join(
-        "  " + "  ".join([*map(str.ljust, row[:-1], widths), row[-1]]) for row in rows
-    )
+    return "\n".join("  " + "  ".join([*map(str.ljust, row[:-1], widths), row[-1]]) for row in rows)
 
 
 def expected(claim: Claim) -> str:
