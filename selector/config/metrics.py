@@ -37,9 +37,12 @@ DIFFERENCES: Mapping[str, Difference] = {
         keys=("regularization.label_smoothing",),
         why="it gives up probability of the right token, whether or not the model chooses worse",
     ),
-    "noise in training": Difference(
-        keys=("regularization.dropout",),
-        why="it is the value of the disturbed model, on text that it learns by",
+    "regularization": Difference(
+        keys=tuple(
+            f"regularization.{name}"
+            for name in ("dropout", "stochastic_depth", "sam", "ema", "swa")
+        ),
+        why="it is not the model that is judged: noise is on, averages of the weights are not",
     ),
     "models": Difference(keys=("model",), why="it is measured per unit of other parameters"),
     "batch sizes": Difference(
@@ -83,6 +86,8 @@ class Metric:
             return "it is known when a run is over, and is no metric that a run reports"
         if self.name.startswith("test/"):
             return "nothing may be chosen by the test part, which only verdict runs read"
+        if self.name.startswith(("pruned/", "quantized/", "whole/")):
+            return "runs of the search do not have it: only results that are judged are compressed"
         return "" if self.better else "neither more nor less of it is better"
 
 
@@ -150,14 +155,35 @@ def _fact(
     )  # fmt: skip
 
 
+def _compressed(part: str, how: str) -> list[Metric]:
+    """The metrics of a result's smaller copy."""
+    return [
+        *_judged(part, f"the part that judges runs, {how}"),
+        _bytes(part, f"size of the weights, {how}, by formula"),
+    ]
+
+
+def _bytes(part: str, meaning: str) -> Metric:
+    return Metric(
+        name=f"{part}/bytes",
+        unit="bytes",
+        better="lower",
+        meaning=meaning,
+        defined="selector.train.compressed:measured",
+    )
+
+
 _TELEMETRY = "selector.launch.telemetry:Telemetry.facts"
 METRICS: tuple[Metric, ...] = (
     *_judged("validation", "the part that judges runs"),
     *_judged("test", "the part that only judged runs read, once"),
+    *_compressed("pruned", "smallest weights left out (compute.prune)"),
+    *_compressed("quantized", "in 8 bits (compute.quantize)"),
+    _bytes("whole", "size of the weights as they are kept, where a copy was made smaller"),
     _training(
         "train/loss", "nats a token", "lower", "mean cross-entropy of the steps since the last",
         text="", tokens="validation/bits_per_byte", label_smoothing="validation/accuracy",
-        noise_in_training="validation/loss",
+        regularization="validation/loss",
     ),
     _training(
         "gradient_norm", "nats per unit of parameter", "",
@@ -168,6 +194,8 @@ METRICS: tuple[Metric, ...] = (
     _norm("block/*", "of each block from the input on, at each evaluation"),
     _norm("spread", "the largest block's over the smallest's", unit="factor"),
     _training("clipped_share", "share", "", "steps so far whose gradient was clipped"),
+    _training("loss_spikes", "steps", "lower", "steps so far whose loss leapt above those before"),
+    _training("gradient_spikes", "steps", "lower", "steps so far whose gradient's norm did"),
     _training("learning_rate", "", "", "the scheduled rate of the last step"),
     _training(
         "tokens_per_second", "tokens/s", "higher", "training of one run, evaluation left out",

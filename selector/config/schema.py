@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from selector.config import limits
+from selector.config import limits, parametrization
 from selector.config.batch import Batch
 from selector.config.compute import Compute
 from selector.config.model import Model
@@ -85,10 +85,20 @@ class RunConfig:
     regularization: Regularization
     compute: Compute
 
+    def __post_init__(self) -> None:
+        """Refuse parts that do not go together."""
+        if self.built_in and (found := parametrization.mistakes(self.model, self.optimizer)):
+            raise ValueError("\n".join(found))
+
     @property
     def built_in(self) -> bool:
         """Whether selector's own trainer runs it: then model, tokens and FLOPs mean something."""
         return self.objective.kind not in ("function", "replay")
+
+    @property
+    def banked(self) -> bool:
+        """Whether it may train beside others as a slot of one bank."""
+        return self.optimizer.banked and self.schedule.banked
 
     def steps(self, tokens: int) -> int:
         """Optimizer steps in a run of `tokens` tokens: whole steps, at least one."""
