@@ -56,13 +56,12 @@ def test_missing_headers_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @HERE
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["fp32", "bf16", "float8"])
-@pytest.mark.parametrize("width", [1, 2])
+@pytest.mark.parametrize(("width", "precision"), [(1, "fp32"), (2, "bf16"), (1, "float8")])
 def test_compiled_curves_are_those_without(
     configure: Callable[..., RunConfig], prepared: tuple[Data, Path], width: int, precision: Any
 ) -> None:
     corpus, curves = Corpus.open(*prepared), []
-    switches = {"dropout": 0.2, "label_smoothing": 0.1, "z_loss": 1e-4}
+    switches = {"dropout": 0.2, "stochastic_depth": 0.1, "label_smoothing": 0.1, "z_loss": 1e-4}
     for compile_ in (False, True):
         compute = Compute(
             device="cpu", precision=precision, compile=compile_, activation_checkpointing=compile_
