@@ -8,6 +8,7 @@ from dataclasses import replace
 from selector.config.decode import Mistakes
 from selector.config.study import ComposedStudy
 from selector.space.space import Space
+from selector.study.comparable import check_metrics
 from selector.study.constraints import check_constraints, of_size
 from selector.study.effect import without_effect
 from selector.study.lengths import settle
@@ -39,6 +40,8 @@ def resolve(composed: ComposedStudy, stored: Study | None = None) -> Study:
         for arm, space in zip(composed.arms, spaces, strict=True):
             check_grid(arm, space, of_size(composed.question.subject_to), mistakes)
     check_constraints(composed, spaces, mistakes)
+    if len(judged) == 1:
+        check_metrics(composed, spaces, mistakes)
     arms = tuple(
         Arm(
             name=arm.name,

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from selector.config.identity import config_content, digest
+from selector.space.cost import flops_per_token
 from selector.track.run import Run
 from selector.train.bank import State
 from selector.train.checkpoint import Snapshot
@@ -105,9 +106,14 @@ class Member:
         content = config_content(self.run.config)
         return digest({part: value for part, value in content.items() if part != "schedule"})
 
+    @property
+    def evaluates(self) -> bool:
+        """Whether the validation part is evaluated after this step."""
+        return self.step in self._evaluations
+
     def windows(self) -> npt.NDArray[np.int64] | None:
         """The validation windows to evaluate after this step; None: none are due."""
-        return self._windows if self.step in self._evaluations else None
+        return self._windows if self.evaluates else None
 
     def take(self, losses: npt.NDArray[np.float64], norms: npt.NDArray[np.float64]) -> str:
         """Remember further steps, [n] each; what went wrong where one was not finite, else ''."""
@@ -128,14 +134,22 @@ class Member:
             f" the last finite training loss was {last:.4f}"
         )
 
-    def metrics(self, seconds: float) -> dict[str, float]:
-        """Training metrics since the last call; `seconds` is the time trained so far.
+    def metrics(self, seconds: float, capacity: float) -> dict[str, float]:
+        """Training metrics since the last call.
+
+        Args:
+            seconds: trained so far, in all.
+            capacity: the device's peak in FLOPs per second, divided by the runs side by side.
 
         Returns:
             `train/loss`: mean cross-entropy of the steps, in nats per token, without label
             smoothing and z-loss. `gradient_norm`: mean of the whole gradient's norm before
             clipping. `clipped_share`: share of all steps so far whose gradient was longer than
-            grad_clip allows. `tokens_per_second`: of training, evaluations left out.
+            grad_clip allows. `tokens_per_second`: of training, evaluations left out; what
+            neighbours in the bank train meanwhile is not in it. `model_flop_utilization`: the
+            FLOPs per second of all runs side by side over the device's peak, by the formula of
+            `selector.space.cost.flops_per_token`: what a program does beyond it (optimizer, norms,
+            recomputed activations) is no model's work (arXiv 2204.02311, appendix B).
             `learning_rate`: of the last step.
         """
         values = self.config.schedule.values
@@ -143,11 +157,13 @@ class Member:
         steps, since = self.step - self._reported_at, slice(self._reported_at, None)
         trained = self.step - max(self._reported_at, self._started_at)
         tokens = trained * self.config.batch.tokens_per_step
+        speed = tokens / max(seconds - self._reported_seconds, 1e-9)
         found = {
             "train/loss": math.fsum(self._losses[since]) / steps,
             "gradient_norm": math.fsum(self._norms[since]) / steps,
             "clipped_share": self._clipped_share(),
-            "tokens_per_second": tokens / max(seconds - self._reported_seconds, 1e-9),
+            "tokens_per_second": speed,
+            "model_flop_utilization": speed * flops_per_token(self.config) / capacity,
             "learning_rate": self.config.optimizer["lr"] * factor,
         }
         self._reported_at, self._reported_seconds = self.step, seconds

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from selector.train.regularization import cross_entropy, smoothed_cross_entropy
+from selector.train.regularization.loss import cross_entropy, smoothed_cross_entropy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,3 +36,9 @@ def losses(logits: Tensor, windows: Tensor, extras: Extras | None = None) -> tup
         loss = cross_entropy(logits, targets)
         return loss, loss.detach()
     return smoothed_cross_entropy(logits, targets, extras.label_smoothing, extras.z_loss)
+
+
+def right(logits: Tensor, windows: Tensor) -> Tensor:
+    """Share of the targets with the largest of their logits: [K]; shapes as in `losses`."""
+    targets = windows[..., 1:].flatten(1)
+    return (logits.view(*targets.shape, -1).argmax(-1) == targets).float().mean(1)
