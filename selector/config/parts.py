@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from selector.config.decode import Mistakes, kind_mistake, run_config, unknown
+from selector.config.decode import Mistakes, run_config, setting_mistake, unknown
 from selector.config.dotted import has_key
 from selector.config.schema import GROUPS, PARTS, RunConfig
 from selector.errors import ConfigError
@@ -35,7 +35,7 @@ def decode_parts(
     for part in ("optimizer", "schedule"):
         for key, value in parts[part].items():
             default = reference[part].get(key)
-            text = None if default is None else kind_mistake(value, default)
+            text = None if default is None else setting_mistake(key, value, default)
             if text:
                 mistakes.add(f"{part}.{key}", text)
     try:

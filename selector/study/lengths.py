@@ -18,10 +18,13 @@ from selector.space.length import no_cost, run_tokens
 from selector.space.space import assign
 from selector.study.branching import branch_notes
 from selector.study.rungs import rungs_or_reason
+from selector.study.schedules import arm_length_mistakes, schedule_notes
 from selector.study.study import Arm, Study
 
 #: How the notes about the length of runs begin: they are taken anew when more is known.
-_NOTES = ("rungs: ", "fair: ", "budget.epochs: ", "budget.flops: ", "budget.branch: ")
+_NOTES = (
+    *("rungs: ", "fair: ", "budget.epochs: ", "budget.flops: ", "budget.branch: ", "schedule: "),
+)
 
 
 def settle(study: Study, training_tokens: int | None, mistakes: Mistakes) -> Study:
@@ -41,7 +44,10 @@ def settle(study: Study, training_tokens: int | None, mistakes: Mistakes) -> Stu
     kept = [note for note in study.notes if not note.startswith(_NOTES)]
     notes = [f"rungs: {reason}"] if reason else []
     found = replace(study, arms=arms, rungs=rungs)
-    return replace(found, notes=(*kept, *notes, *_notes(found), *branch_notes(found)))
+    for arm in found.arms:
+        mistakes.lines += arm_length_mistakes(found, arm)
+    notes += [*_notes(found), *branch_notes(found), *schedule_notes(found)]
+    return replace(found, notes=(*kept, *notes))
 
 
 def arm_tokens(

@@ -132,6 +132,8 @@ class Training:
             loss = mean_loss(self.bank, member.slot, windows)
             if math.isfinite(loss):
                 metrics |= described("validation", loss)
+                if (share := member.judged(loss)) != 1.0:
+                    self.bank.scale_rates(member.slot, share)
             else:
                 wrong = member.diverged("validation loss", loss)
         if wrong:

@@ -16,7 +16,8 @@ from selector.train.bank import State
 from selector.train.checkpoint import Snapshot
 from selector.train.data.corpus import Corpus
 from selector.train.data.sample import evaluation_windows
-from selector.train.schedule import SCHEDULES, shared_steps, warmed_like
+from selector.train.schedule import REACTS, SCHEDULES, shared_steps, warmed_like
+from selector.train.schedule.plateau import Plateau
 
 _REPORTS = 50  # points of a training curve; each makes the host wait for the device once
 _PILOT_REPORTS = 4  # of a run that is timed: the first holds the warmup of the device
@@ -39,6 +40,8 @@ class Member:
             schedule, longer = run.config.schedule, run.config.steps(run.trunk_for)
             self.config = replace(run.config, schedule=warmed_like(schedule, self.steps, longer))
             self._trunk = shared_steps(schedule, self.steps, longer)
+        reacts = run.config.schedule.name == REACTS
+        self._plateau = Plateau(run.config.schedule.values) if reacts else None
         self.final = run.stage in _JUDGED_ON_TEST
         """Whether the run's end is looked at closely: test part, weights kept."""
         objective, context = run.config.objective, run.config.batch.context
@@ -128,6 +131,10 @@ class Member:
             f" the last finite training loss was {last:.4f}"
         )
 
+    def judged(self, loss: float) -> float:
+        """Take the validation loss at this step; the factor for the rates of all further steps."""
+        return self._plateau.see(loss) if self._plateau else 1.0
+
     def metrics(self, seconds: float) -> dict[str, float]:
         """Training metrics since the last call; `seconds` is the time trained so far.
 
@@ -140,6 +147,7 @@ class Member:
         """
         values = self.config.schedule.values
         factor = SCHEDULES[self.config.schedule.name](self.step - 1, self.steps, values)
+        factor *= self._plateau.share if self._plateau else 1.0
         steps, since = self.step - self._reported_at, slice(self._reported_at, None)
         trained = self.step - max(self._reported_at, self._started_at)
         tokens = trained * self.config.batch.tokens_per_step

@@ -188,3 +188,44 @@ def test_a_gpu_trains_as_the_cpu_does(
         train([make_run(configure(regularization={"dropout": 0.1}))], kept, device)
         curves.append([value for _, value in kept.curve("a", "validation/loss")])
     assert curves[1] == pytest.approx(curves[0], rel=1e-2)
+
+
+def test_rates_are_cut_when_a_run_stands_still_and_its_neighbours_go_on(
+    configure: Callable[..., RunConfig], make_run: Any, recorder: Callable[..., Any]
+) -> None:
+    """A run with a tiny rate makes no progress: from its third evaluation on each cuts."""
+
+    def config(threshold: float, gamma: float) -> RunConfig:
+        values = {"warmup": 0.0, "gamma": gamma, "patience": 0, "floor": 0.01}
+        return configure(
+            values={"lr": 1e-3},
+            schedule={"name": "reduce_on_plateau", **values, "threshold": threshold},
+            objective={"evaluations": 6},
+        )
+
+    runs = [
+        make_run(config(0.9, 0.5), "still"),
+        make_run(config(0.9, 0.1), "floored"),
+        make_run(config(0.0, 0.5), "learning"),
+    ]
+    together = recorder()
+    train(runs, together, "cpu")
+    at = {
+        key: [together.curve(key, "learning_rate")[place][1] for place in (-1, 20, 10, 1)]
+        for key in ("still", "floored", "learning")
+    }
+    assert at["learning"] == pytest.approx([1e-3] * 4)
+    # 60 steps, evaluated every 10: the first sets the best, and the last comes too late to count
+    steps = [step for step, _ in together.curve("still", "learning_rate")]
+    rates = dict(together.curve("still", "learning_rate"))
+    for step in steps:
+        assert rates[step] == pytest.approx(1e-3 * 0.5 ** max(0, (step - 1) // 10 - 1))
+    assert together.curve("floored", "learning_rate")[-1][1] == pytest.approx(1e-5)
+    for run in runs:
+        alone = recorder()
+        train([run], alone, "cpu")
+        ours = [value for _, value in together.curve(run.key, "validation/loss")]
+        theirs = [value for _, value in alone.curve(run.key, "validation/loss")]
+        assert ours == pytest.approx(theirs, rel=1e-4)
+    losses = {key: together.curve(key, "validation/loss")[-1][1] for key in at}
+    assert losses["learning"] < losses["still"] < losses["floored"]
