@@ -117,8 +117,14 @@ def fuse_key(config: RunConfig) -> str:
             "optimizer": [config.optimizer.name, config.optimizer.version],
             "switches": [
                 regularization.dropout > 0,
+                regularization.stochastic_depth > 0,
+                regularization.grad_clip_value > 0,
                 regularization.label_smoothing > 0,
                 regularization.z_loss > 0,
+                regularization.l1 > 0,
+                regularization.sam > 0,
+                regularization.averages,
+                regularization.layer_rate_decay < 1,
             ],
         }
     )

@@ -9,7 +9,7 @@ from selector.config import limits
 
 @dataclass(frozen=True, kw_only=True)
 class Regularization:
-    """Independent switches against overfitting and instability; 0 turns each of them off."""
+    """Independent switches against overfitting and instability; each is off by default."""
 
     name: str = "default"
     """The preset's name; a label, not part of the fingerprint."""
@@ -17,13 +17,49 @@ class Regularization:
     """Raised when the mathematics changes."""
     dropout: float = 0.0
     """Share of activations dropped after the embedding and in each residual branch."""
+    stochastic_depth: float = 0.0
+    """Probability with which a sequence skips the last residual branch; it grows from the first
+    branch on in equal steps (arXiv 1603.09382)."""
     grad_clip: float = 1.0
-    """Largest Euclidean norm of the whole gradient."""
+    """Largest Euclidean norm of the whole gradient; 0: off."""
+    grad_clip_value: float = 0.0
+    """Largest size of each value of the gradient, after grad_clip; 0: off."""
     label_smoothing: float = 0.0
     """Share of the target's probability spread over the vocabulary, in training only."""
     z_loss: float = 0.0
     """Weight of the squared log-partition function, in training only (arXiv 2204.02311)."""
+    l1: float = 0.0
+    """Weight of the sum of the sizes of all matrices' weights, in training only."""
+    sam: float = 0.0
+    """How far uphill from the weights the gradient is taken (rho of arXiv 2010.01412); a step
+    then costs two gradients. 0: at the weights."""
+    ema: float = 0.0
+    """Horizon of an exponential moving average of the weights, as a share of the run's steps: the
+    decay is 1 - 1 / (ema * steps). The average is what is judged and kept; 0: the weights are."""
+    swa: float = 0.0
+    """Share of the run, at its end, whose weights are averaged equally; the average is what is
+    judged and kept. 0: off."""
+    layer_rate_decay: float = 1.0
+    """Learning rate of each block as a share of that of the block above it; 1: all alike."""
+    patience: int = 0
+    """The run ends after so many evaluations that were not its best, and the weights and values
+    of its best evaluation are its result; only where its length is counted in epochs. 0: off."""
 
     def __post_init__(self) -> None:
-        """Refuse values outside their limits."""
+        """Refuse values outside their limits, and averages that contradict something."""
         limits.refuse(vars(self))
+        if self.ema and self.swa:
+            raise ValueError(
+                f"ema, swa: expected one average of the weights, got {self.ema} and {self.swa}:"
+                " only one can be judged"
+            )
+        if self.swa and self.patience:
+            raise ValueError(
+                f"swa, patience: expected one of them, got {self.swa} and {self.patience}: the end"
+                " that swa averages is not reached where patience ends the run; ema has no such end"
+            )
+
+    @property
+    def averages(self) -> bool:
+        """Whether an average of the weights is judged and kept instead of the weights."""
+        return bool(self.ema or self.swa)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -12,7 +12,11 @@ from selector.train.layout import Layout
 from selector.train.model import MODELS
 from selector.train.objective import OBJECTIVES
 from selector.train.objective.causal_lm import Extras
-from selector.train.regularization import Dropout
+from selector.train.regularization.dropout import Dropout
+from selector.train.regularization.penalty import add_l1
+from selector.train.regularization.stochastic_depth import StochasticDepth
+
+Drop = Callable[[Tensor, int], Tensor]
 
 
 class Backward:
@@ -29,6 +33,8 @@ class Backward:
         self, config: RunConfig, layout: Layout, parameters: Tensor, gradients: Tensor
     ) -> None:
         self.config, self.gradients = config, gradients
+        self._matrices = slice(0, layout.decayed_stop)
+        self._parameters = parameters
         self.model = MODELS[config.model.family]
         self.objective = OBJECTIVES[config.objective.kind]
         rows = parameters[0] if len(parameters) == 1 else parameters
@@ -62,7 +68,7 @@ class Backward:
                 self.weights,
                 self.objective.inputs(part),
                 self.config.model,
-                self._dropout(regularization, seed, count * accumulation + micro),
+                self._drop(regularization, seed, count * accumulation + micro, part.shape[1]),
             )
             loss, plain = self.objective.losses(logits, part, extras)
             found = torch.autograd.grad(loss, list(self.weights.values()), start)
@@ -72,15 +78,26 @@ class Backward:
             else:
                 torch.cat(rows, dim=1, out=self.gradients)
             reported += plain
+        if self.config.regularization.l1:
+            columns = self._matrices
+            l1 = torch.where(active, regularization["l1"], 0.0)
+            add_l1(self.gradients[:, columns], self._parameters[:, columns], l1)
         return reported.div_(accumulation)
 
-    def _dropout(
-        self, regularization: Mapping[str, Tensor], seed: Tensor, passes: Tensor
-    ) -> Dropout | None:
-        if not self.config.regularization.dropout:
-            return None
-        layers = self.model.dropout_layers(self.config.model)
-        return Dropout(regularization["dropout"], seed, passes, layers)
+    def _drop(
+        self, regularization: Mapping[str, Tensor], seed: Tensor, passes: Tensor, sequences: int
+    ) -> Drop | None:
+        switches, layers = self.config.regularization, self.model.dropout_layers(self.config.model)
+        dropout, depth = regularization["dropout"], regularization["stochastic_depth"]
+        found: list[Drop] = []
+        if switches.dropout:
+            found.append(Dropout(dropout, seed, passes, layers))
+        if switches.stochastic_depth:
+            found.append(StochasticDepth(depth, seed, passes, layers, sequences))
+        if len(found) < 2:
+            return found[0] if found else None
+        first, second = found
+        return lambda x, layer: second(first(x, layer), layer)
 
     def _extras(self, regularization: Mapping[str, Tensor]) -> Extras | None:
         switches = self.config.regularization

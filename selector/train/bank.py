@@ -27,10 +27,16 @@ from selector.train.layout import Layout, Parameter
 from selector.train.model import MODELS
 from selector.train.objective import OBJECTIVES
 from selector.train.optimizer import OPTIMIZERS
-from selector.train.regularization import clip_by_norm
+from selector.train.regularization.averaging import Averaging
+from selector.train.regularization.clipping import clip_by_norm, clip_by_value
+from selector.train.regularization.sharpness import Sharpness
 from selector.train.schedule import factors
 
-_REGULARIZATION = ("dropout", "grad_clip", "label_smoothing", "z_loss")
+#: What the step reads of a run's regularization, [K] each.
+_REGULARIZATION = (
+    *("dropout", "stochastic_depth", "grad_clip", "grad_clip_value"),
+    *("label_smoothing", "z_loss", "l1", "sam"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +51,8 @@ class State:
     """Steps made."""
     tensors: Mapping[str, Tensor]
     """On the CPU: `weights/NAME` and `STATE/NAME` for each parameter and each of the optimizer's
-    buffers; `factors`, the schedule's factor of each step made, [step]."""
+    buffers; `factors`, the schedule's factor of each step made, [step]. Where the weights are
+    averaged, `average/NAME` and `average_shares`, by which it moved in each step made, too."""
 
 
 class Bank:
@@ -77,16 +84,24 @@ class Bank:
         self.optimizer = OPTIMIZERS[config.optimizer.name](
             self.layout, self.parameters, self.gradients
         )
+        self.optimizer.recompute = self._recompute
         self.active = torch.zeros(width, device=device, dtype=torch.bool)
         self.count = torch.zeros(width, device=device, dtype=torch.int64)
         """Steps that each slot's run has made."""
         self.seed = torch.zeros(width, device=device, dtype=torch.int64)
         self.factors = torch.zeros(width, 1, device=device)
         """The schedule's factor for each step of each slot's run, [K, longest run]."""
-        self.regularization = {name: torch.zeros(width, device=device) for name in _REGULARIZATION}
+        precision = torch.promote_types(dtype, torch.float32)
+        self.regularization = {
+            name: torch.zeros(width, device=device, dtype=precision) for name in _REGULARIZATION
+        }
+        switches = config.regularization
+        self.average = Averaging(self.layout, self.parameters) if switches.averages else None
+        self._sharpness = Sharpness(self.parameters, self.gradients) if switches.sam else None
         self._backward = Backward(config, self.layout, self.parameters, self.gradients)
         self._groups = LayerGroups(self.layout)
         self._group_norms = torch.empty(width, 0)
+        self._windows = torch.empty(0)
         self._losses: list[Tensor] = []
         self._norms: list[Tensor] = []
 
@@ -99,6 +114,7 @@ class Bank:
         if fuse_key(config) != self.fuse_key:
             raise ValueError(f"slot {slot}: {fuse_key(config)} does not fit in {self.fuse_key}")
         self.parameters[slot] = self._initial_row(seed)
+        self.optimizer.expect(slot, seed, steps)
         self.optimizer.enter(slot, config.optimizer.values)
         for name, tensor in self.regularization.items():
             tensor[slot] = getattr(config.regularization, name)
@@ -106,6 +122,8 @@ class Bank:
             missing = steps - self.factors.shape[1]
             self.factors = torch.nn.functional.pad(self.factors, (0, missing))
         self.factors[slot, :steps] = torch.tensor(factors(config.schedule, steps))
+        if self.average:
+            self.average.enter(slot, config.regularization, steps)
         self.seed[slot] = seed
         self.count[slot] = 0
         self.active[slot] = True
@@ -113,7 +131,13 @@ class Bank:
     def state(self, slot: int) -> State:
         """The state of the run in `slot`, copied to the CPU; the host waits for the device."""
         step = int(self.count[slot])
-        tensors = {**self._views(slot), "factors": self.factors[slot, :step]}
+        tensors = {
+            **self._weights(slot),
+            **self.optimizer.tensors(slot),
+            "factors": self.factors[slot, :step],
+        }
+        if self.average:
+            tensors["average_shares"] = self.average.made(slot, step)
         return State(
             seed=int(self.seed[slot]),
             step=step,
@@ -132,11 +156,17 @@ class Bank:
             raise ValueError(f"seed: expected {int(self.seed[slot])}, got {state.seed}")
         if not torch.equal(ours, theirs):
             raise ValueError(f"schedule: its first {state.step} steps have other learning rates")
-        targets = self._views(slot)
-        given = {name: tuple(item.shape) for name, item in state.tensors.items()}
+        targets, histories = self._weights(slot), ("factors", "average_shares")
+        given = {name: tuple(item.shape) for name, item in state.tensors.items() if name in targets}
         expected = {name: tuple(item.shape) for name, item in targets.items()}
-        if given != {**expected, "factors": (state.step,)}:
+        if given != expected:
             raise ValueError(f"state: expected tensors {expected}, got {given}")
+        if self.average:
+            self.average.refuse_other(slot, state.tensors["average_shares"])
+        known = {*targets, *histories}
+        self.optimizer.restore(
+            slot, {name: item for name, item in state.tensors.items() if name not in known}
+        )
         for name, target in targets.items():
             target.copy_(state.tensors[name])
         self.count[slot] = state.step
@@ -149,6 +179,8 @@ class Bank:
         """Clear `slot`."""
         self.active[slot] = False
         self.optimizer.leave(slot)
+        if self.average:
+            self.average.leave(slot)
         settings = self.regularization.values()
         for tensor in (self.parameters, self.count, self.seed, self.factors, *settings):
             tensor[slot].zero_()
@@ -160,19 +192,33 @@ class Bank:
             windows: int64 [accumulation, K, sequences, context + 1]; of inactive slots anything.
             measured: whether the gradient's norms by groups of layers are kept.
         """
+        self._windows = windows
         loss = self.compute_gradients(windows)
         if measured:
             self._group_norms = self._groups.norms(self.gradients)
         norm = clip_by_norm(self.gradients, self.regularization["grad_clip"])
+        if self.config.regularization.grad_clip_value:
+            clip_by_value(self.gradients, self.regularization["grad_clip_value"])
         factor = self.factors.gather(1, self.count.unsqueeze(1)).squeeze(1)
         self.count += self.active
         self.optimizer.step(factor, self.count, self.active)
+        if self.average:
+            self.average.update(self.count, self.active)
         self._losses.append(loss)
         self._norms.append(norm)
 
     def compute_gradients(self, windows: Tensor) -> Tensor:
-        """Fill `gradients` with those of the mean training loss; the loss to report, [K]."""
-        return self._backward(windows, self.active, self.seed, self.count, self.regularization)
+        """Fill `gradients` with those of the mean training loss; the loss to report, [K].
+
+        With SAM they are those of the place a step uphill, and the loss is that of the weights.
+        """
+        arguments = (windows, self.active, self.seed, self.count, self.regularization)
+        loss = self._backward(*arguments)
+        if self._sharpness:
+            self._sharpness.climb(self.regularization["sam"])
+            self._backward(*arguments)
+            self._sharpness.descend()
+        return loss
 
     def drain(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """Losses and gradient norms of the steps since the last call, [steps, K] each.
@@ -192,16 +238,29 @@ class Bank:
         return found
 
     def weights(self, slot: int) -> dict[str, Tensor]:
-        """One run's parameters by name, as views without a slot dimension."""
-        return self.layout.views(self.parameters[slot])
+        """What is judged and kept of one run, by name, as views without a slot dimension.
 
-    def _views(self, slot: int) -> dict[str, Tensor]:
-        """What training changes of one run, by the names of a State's tensors."""
+        Its parameters; where they are averaged, or the optimizer has others to judge, those.
+        """
+        if self.average:
+            return self.average.weights(slot)
+        judged = self.optimizer.judged(slot)
+        return self.layout.views(self.parameters[slot] if judged is None else judged)
+
+    def _weights(self, slot: int) -> dict[str, Tensor]:
+        """What training changes of one run besides its optimizer, by the names in a State."""
         weights = self.layout.views(self.parameters[slot])
         return {
             **{f"weights/{name}": view for name, view in weights.items()},
-            **self.optimizer.tensors(slot),
+            **(self.average.tensors(slot) if self.average else {}),
         }
+
+    def _recompute(self) -> Tensor:
+        """Loss and clipped gradients of the step being made, at the parameters as they are now."""
+        made = self.count - self.active.to(self.count.dtype)
+        loss = self._backward(self._windows, self.active, self.seed, made, self.regularization)
+        clip_by_norm(self.gradients, self.regularization["grad_clip"])
+        return loss
 
     def _initial_row(self, seed: int) -> Tensor:
         """Initial parameters, drawn on the CPU in the model's own order: equal on all devices."""

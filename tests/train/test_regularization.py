@@ -7,12 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from selector.train.regularization import (
-    Dropout,
-    clip_by_norm,
-    cross_entropy,
-    smoothed_cross_entropy,
-)
+from selector.train.regularization.clipping import clip_by_norm
+from selector.train.regularization.dropout import Dropout
+from selector.train.regularization.loss import cross_entropy, smoothed_cross_entropy
 
 SIZE = 200_000
 

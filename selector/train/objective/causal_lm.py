@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from selector.train.regularization import cross_entropy, smoothed_cross_entropy
+from selector.train.regularization.loss import cross_entropy, smoothed_cross_entropy
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ over a piece there cost less than two over the whole rows in memory.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -44,6 +44,11 @@ class Optimizer(ABC):
         gradients: [K, N], read by `step`, which may overwrite them.
     """
 
+    banked: ClassVar[bool] = True
+    """Whether it trains several slots; what does not is given one only."""
+    recompute: Callable[[], Tensor] | None = None
+    """Of the bank: fills `gradients` anew, clipped, at the parameters as they are now, on the same
+    windows and masks; the loss, [K]."""
     settings: ClassVar[tuple[str, ...]]
     """Names of the values, besides lr and weight_decay, that the rule reads."""
     buffers: ClassVar[tuple[str, ...]]
@@ -61,6 +66,9 @@ class Optimizer(ABC):
             for name in ("lr", "weight_decay", *self.settings)
         }
         self.state = {name: torch.zeros_like(parameters) for name in self.buffers}
+
+    def expect(self, slot: int, seed: int, steps: int) -> None:  # noqa: B027 - few rules care
+        """Called before `enter`: the seed of the run, and how many steps it will make."""
 
     def enter(self, slot: int, values: Mapping[str, Any]) -> None:
         """Take over a run's values into `slot`, with fresh state."""
@@ -81,6 +89,24 @@ class Optimizer(ABC):
             for kind, rows in self.state.items()
             for name, view in self.layout.views(rows[slot]).items()
         }
+
+    def restore(self, slot: int, tensors: Mapping[str, Tensor]) -> None:
+        """Take over what `tensors` named for another run that stands where this one shall go on.
+
+        Raises:
+            ValueError: those are other tensors than this rule's.
+        """
+        targets = self.tensors(slot)
+        given = {name: tuple(item.shape) for name, item in tensors.items()}
+        expected = {name: tuple(item.shape) for name, item in targets.items()}
+        if given != expected:
+            raise ValueError(f"state: expected tensors {expected}, got {given}")
+        for name, target in targets.items():
+            target.copy_(tensors[name])
+
+    def judged(self, slot: int) -> Tensor | None:
+        """The row of weights to evaluate and to keep, [N], where it is not that of `parameters`."""
+        return None
 
     @abstractmethod
     def step(self, factor: Tensor, count: Tensor, active: Tensor) -> None:
