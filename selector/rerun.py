@@ -17,6 +17,7 @@ from selector.study.answer import answer, first_run
 from selector.study.conduct import DATA_FOLDER, training_tokens
 from selector.study.replays import with_table
 from selector.study.schedules import length_mistakes
+from selector.study.step_sizes import full_batch_mistakes
 from selector.study.stored import StoredStudy
 from selector.study.trunks import Trunk, check_trunk_for, continued
 from selector.track.record import Record, StoredRun
@@ -181,8 +182,9 @@ def prepared(config: RunConfig, runs: Path) -> RunConfig:
 
 def _tokens(single: Single, config: RunConfig, runs: Path) -> int:
     """The length of a single run, once its data is prepared."""
-    tokens = run_tokens(single.length, config, training_tokens(config, runs / DATA_FOLDER))
-    if mistakes := list(length_mistakes(config, tokens)):
+    there = training_tokens(config, runs / DATA_FOLDER)
+    tokens = run_tokens(single.length, config, there)
+    if mistakes := [*length_mistakes(config, tokens), *full_batch_mistakes(config, there)]:
         raise ConfigError(mistakes)
     return tokens
 

@@ -30,6 +30,8 @@ LIMITS: Mapping[str, tuple[float, float, bool, bool]] = {
     "warmup": (0, 1, True, True),
     "decay": (0, 1, False, True),
     "floor": (0, 1, True, True),
+    "batch_warmup": (0, 1, True, True),
+    "context_warmup": (0, 1, True, True),
     "start": (0, 1, False, True),
     "final": (0, 1, False, True),
     "gamma": (0, 1, False, True),
@@ -49,7 +51,14 @@ LIMITS: Mapping[str, tuple[float, float, bool, bool]] = {
 } | dict.fromkeys(
     [
         *("version", "depth", "width", "heads", "mlp_ratio", "vocabulary"),
-        *("micro_batch", "accumulation", "context", "evaluations", "evaluation_tokens"),
+        *(
+            "micro_batch",
+            "accumulation",
+            "context",
+            "context_start",
+            "evaluations",
+            "evaluation_tokens",
+        ),
         *("trials", "startup_trials", "tokens", "workers", "ns_steps", "max_arms", "cycles"),
     ],
     (1, math.inf, True, False),

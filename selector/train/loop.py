@@ -14,6 +14,7 @@ from time import perf_counter
 
 import torch
 
+from selector.config.identity import fuse_key
 from selector.errors import ConfigError, DataError
 from selector.track.run import Ended, Outcome, Reporter, Run
 from selector.train import checkpoint, gradients
@@ -66,7 +67,11 @@ class Training:
         self.reporter, self.started, self.trained = reporter, perf_counter(), 0.0
         self.corpus = Corpus.open(first.config.data, first.data_folder)
         self.bank = Bank(first.config, width, device)
-        self.feed = Feed(self.corpus.part("train"), first.config.batch, width, device)
+        if len({fuse_key(run.config, run.tokens) for run in runs}) > 1:
+            raise ValueError("runs: expected one fuse key")
+        self.feed = Feed(
+            self.corpus.part("train"), first.config.batch, width, device, tokens_in_run=first.tokens
+        )
         self.members = [Member(run, slot, self.corpus) for slot, run in enumerate(runs)]
         for member in self.members:
             self.bank.enter(member.slot, member.config, member.run.seed, member.steps)
@@ -173,7 +178,7 @@ class Training:
                 seconds=perf_counter() - self.started,
                 error=error,
                 facts={
-                    **facts(member.config, bank.device, bank.width, member.step),
+                    **facts(member.config, bank.device, bank.width, member.tokens),
                     **member.facts,
                 },
             ),

@@ -59,6 +59,11 @@ class Member:
         self._reported_seconds = 0.0
 
     @property
+    def tokens(self) -> int:
+        """Tokens read so far."""
+        return self._tokens_at(self.step)
+
+    @property
     def due(self) -> bool:
         """Whether this step is reported."""
         return self.step in self._reports
@@ -149,8 +154,7 @@ class Member:
         factor = SCHEDULES[self.config.schedule.name](self.step - 1, self.steps, values)
         factor *= self._plateau.share if self._plateau else 1.0
         steps, since = self.step - self._reported_at, slice(self._reported_at, None)
-        trained = self.step - max(self._reported_at, self._started_at)
-        tokens = trained * self.config.batch.tokens_per_step
+        tokens = self.tokens - self._tokens_at(max(self._reported_at, self._started_at))
         found = {
             "train/loss": math.fsum(self._losses[since]) / steps,
             "gradient_norm": math.fsum(self._norms[since]) / steps,
@@ -160,6 +164,9 @@ class Member:
         }
         self._reported_at, self._reported_seconds = self.step, seconds
         return found
+
+    def _tokens_at(self, step: int) -> int:
+        return self.config.tokens_read(self.run.tokens, step)
 
     def _clipped_share(self) -> float:
         clip = self.config.regularization.grad_clip

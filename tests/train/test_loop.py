@@ -229,3 +229,31 @@ def test_rates_are_cut_when_a_run_stands_still_and_its_neighbours_go_on(
         assert ours == pytest.approx(theirs, rel=1e-4)
     losses = {key: together.curve(key, "validation/loss")[-1][1] for key in at}
     assert losses["learning"] < losses["still"] < losses["floored"]
+
+
+def test_a_growing_run_spends_its_tokens_and_says_so(
+    configure: Callable[..., RunConfig], make_run: Any, recorder: Callable[..., Any]
+) -> None:
+    growing = {"micro_batch": 2, "accumulation": 2, "batch_warmup": 0.5, "context_warmup": 0.5}
+    config, tokens = configure(batch=growing, regularization={"dropout": 0.1}), 30 * STEP
+    alone, together = recorder(), recorder()
+    train([make_run(config, tokens=tokens)], alone, "cpu")
+    train([make_run(config, tokens=tokens), make_run(config, "b", seed=2, tokens=tokens)],
+          together, "cpu")  # fmt: skip
+    ended = dict(alone.ended)["a"]
+    assert ended.outcome is Outcome.COMPLETE
+    # contexts 8 and passes 1 for half of the 1,920 tokens in steps of 16, then in steps of 64
+    assert ended.steps == config.steps(tokens) == 60 + 15
+    assert ended.facts["flops"] == tokens * cost.flops_per_token(config)
+    assert cost.flops_per_token(config) < cost.flops_per_token(configure())
+    ours, theirs = alone.curve("a", "validation/loss"), together.curve("a", "validation/loss")
+    assert [value for _, value in ours] == pytest.approx([value for _, value in theirs], rel=1e-4)
+    assert ours[-1][1] < 4.5
+
+
+def test_growing_runs_of_unlike_lengths_do_not_share_a_bank(
+    configure: Callable[..., RunConfig], make_run: Any, recorder: Callable[..., Any]
+) -> None:
+    config = configure(batch={"context_warmup": 0.5})
+    with pytest.raises(ValueError, match="expected one fuse key"):
+        train([make_run(config), make_run(config, "b", tokens=90 * STEP)], recorder(), "cpu")
