@@ -20,6 +20,7 @@ from selector.config.study import ComposedArm, ComposedStudy
 from selector.errors import ConfigError
 from selector.space.dimension import Condition, Dimension, Interval
 from selector.space.space import Space, assign
+from selector.study.centred import is_centred, with_bounds
 from selector.study.constraints import Constraint, known_violation
 from selector.study.study import dimension_for
 
@@ -58,7 +59,8 @@ def open_space(
             mistakes.add(key, "cannot be tuned: data is prepared before a trial is; compare it")
             continue
         try:
-            found[key] = dimension_for(arm.config, key, mapping)
+            given = with_bounds(composed, arm, key, mapping) if is_centred(mapping) else mapping
+            found[key] = dimension_for(arm.config, key, given)
         except ValueError as error:
             mistakes.add(key, str(error))
             continue
