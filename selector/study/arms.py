@@ -9,6 +9,7 @@ from selector.config.decode import Mistakes
 from selector.config.regularization import PATIENCE, patience_mistake
 from selector.config.study import ComposedStudy
 from selector.space.space import Space
+from selector.study.centred import centre_notes
 from selector.study.comparable import check_metrics
 from selector.study.constraints import check_constraints, of_size
 from selector.study.effect import without_effect
@@ -84,7 +85,12 @@ def resolve(composed: ComposedStudy, stored: Study | None = None) -> Study:
     )
     study = settle(study, None, mistakes)
     mistakes.raise_if_any()
-    notes = (*study.notes, *_notes(composed, arms), *without_effect(study))
+    notes = (
+        *study.notes,
+        *_notes(composed, arms),
+        *centre_notes(composed),
+        *without_effect(study),
+    )
     return replace(study, notes=notes)
 
 

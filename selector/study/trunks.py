@@ -23,6 +23,8 @@ from selector.track.trunk import MANIFEST, has_trunk, trunk_folder
 from selector.train.regularization.horizon import averaged_like
 from selector.train.schedule import factors, warmed_like
 
+_OF_THE_DECAY = ("schedule.decay", "schedule.shape", "schedule.floor")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Trunk:
@@ -123,4 +125,4 @@ def check_trunk_for(config: RunConfig, tokens: int, longer: int) -> None:
 def _before_the_decay(config: RunConfig) -> Mapping[str, Any]:
     """What a trunk depends on: all but the end of the schedule."""
     content = leaves(config_content(config))
-    return {key: content[key] for key in content if key not in ("schedule.decay", "schedule.shape")}
+    return {key: content[key] for key in content if key not in _OF_THE_DECAY}

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from selector.config.schema import RunConfig
+from selector.train import float8
 from selector.train.arithmetic import arithmetic
 from selector.train.compiled import compiled
 from selector.train.layout import Layout
@@ -45,6 +46,8 @@ class Backward:
         self.model = MODELS[config.model.family]
         self.objective = OBJECTIVES[config.objective.kind]
         self.arithmetic = arithmetic(config.compute, parameters.device)
+        if config.compute.precision == "float8":
+            float8.refuse_odd_sizes(layout)
         self.scale: LossScale | None = None
         if config.compute.precision == "fp16":
             self.scale = LossScale(len(parameters), parameters.device)
@@ -74,14 +77,14 @@ class Backward:
             regularization: values by name, [K] each.
         """
         accumulation = len(windows)
+        passes = count * self.config.batch.accumulation  # at most so many before this step
         start = torch.where(active, 1.0 / accumulation, 0.0).to(self.gradients.dtype)
         if self.scale:
             start *= self.scale.value
         reported = torch.zeros_like(start)
         extras = self._extras(regularization)
         for micro, part in enumerate(windows):
-            passes = count * accumulation + micro
-            drop = self._drop(regularization, seed, passes, part.shape[1])
+            drop = self._drop(regularization, seed, passes + micro, part.shape[1])
             with self.arithmetic.passes():
                 loss, plain = self._losses(self.weights, part, drop, extras)
                 found = torch.autograd.grad(loss, list(self.weights.values()), start)

@@ -14,6 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from selector.errors import ConfigError
+from selector.train.layout import Layout
+
 _ACTIVATION, _GRADIENT = torch.float8_e4m3fn, torch.float8_e5m2
 _SMALLEST = 1e-12  # of a largest magnitude: all zeros stay zeros
 _MULTIPLE = 16  # of both sizes of a matrix, asked for by torch._scaled_mm on GPUs
@@ -24,8 +27,19 @@ def fits(*sizes: int) -> bool:
     return all(size % _MULTIPLE == 0 for size in sizes)
 
 
+def refuse_odd_sizes(layout: Layout) -> None:
+    """Raise ConfigError where a hidden matrix could not be multiplied in 8 bits."""
+    for item in layout.parameters:
+        if item.section == "hidden" and not fits(*item.shape):
+            raise ConfigError(
+                f"compute.precision: float8 needs matrices of sizes that are multiples of"
+                f" {_MULTIPLE}, and {item.name} is {' x '.join(map(str, item.shape))};"
+                " change model.width"
+            )
+
+
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """As `layers.linear`, in 8 bits where the weight's sizes allow it, else as torch would.
+    """As `layers.linear`, in 8 bits; a head of odd sizes is multiplied as torch would.
 
     The runs of a bank are multiplied one by one: their scales are their own.
     """
@@ -42,8 +56,10 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _multiply(x: Tensor, weight: Tensor) -> Tensor:
+    rows = len(x)
+    x = functional.pad(x, (0, 0, 0, -rows % _MULTIPLE))  # the weight's gradient sums over rows
     product: Tensor = _Product.apply(x, weight)  # type: ignore[no-untyped-call]
-    return product
+    return product[:rows]
 
 
 class _Product(torch.autograd.Function):

@@ -16,6 +16,7 @@ from time import perf_counter
 
 import torch
 
+from selector.config.identity import fuse_key
 from selector.errors import ConfigError, DataError
 from selector.track.run import Ended, Outcome, Reporter, Run
 from selector.train import checkpoint, compressed, gradients
@@ -75,7 +76,11 @@ class Training:
         self.corpus = Corpus.open(first.config.data, first.data_folder)
         self.peak = peak(device, first.config.compute.precision)
         self.bank = Bank(first.config, width, device)
-        self.feed = Feed(self.corpus.part("train"), first.config.batch, width, device)
+        if len({fuse_key(run.config, run.tokens) for run in runs}) > 1:
+            raise ValueError("runs: expected one fuse key")
+        self.feed = Feed(
+            self.corpus.part("train"), first.config.batch, width, device, tokens_in_run=first.tokens
+        )
         self.members = [Member(run, slot, self.corpus) for slot, run in enumerate(runs)]
         for member in self.members:
             self.bank.enter(member.slot, member.config, member.run.seed, member.steps)
@@ -144,6 +149,8 @@ class Training:
             if math.isfinite(loss):
                 metrics |= described("validation", loss, accuracy)
                 member.stopping.see(member.step, metrics, self.bank.weights(member.slot))
+                if (share := member.judged(loss)) != 1.0:
+                    self.bank.scale_rates(member.slot, share)
             else:
                 wrong = member.diverged("validation loss", loss)
         if wrong:
@@ -191,7 +198,7 @@ class Training:
                 seconds=perf_counter() - self.started,
                 error=error,
                 facts={
-                    **facts(member.config, bank.device, bank.width, member.step),
+                    **facts(member.config, bank.device, bank.width, member.tokens),
                     "peak_flops_per_second": round(self.peak.flops_per_second),
                     "peak_flops_source": self.peak.source,
                     **member.stopping.facts(),

@@ -19,7 +19,8 @@ from selector.train.data.corpus import Corpus
 from selector.train.data.sample import evaluation_windows
 from selector.train.regularization.horizon import averaged_like
 from selector.train.regularization.stopping import EarlyStopping
-from selector.train.schedule import SCHEDULES, shared_steps, warmed_like
+from selector.train.schedule import REACTS, SCHEDULES, shared_steps, warmed_like
+from selector.train.schedule.plateau import Plateau
 from selector.train.spikes import Spikes
 
 _REPORTS = 50  # points of a training curve; each makes the host wait for the device once
@@ -47,6 +48,8 @@ class Member:
                 regularization=averaged_like(run.config.regularization, self.steps, longer),
             )
             self._trunk = shared_steps(schedule, self.steps, longer)
+        reacts = run.config.schedule.name == REACTS
+        self._plateau = Plateau(run.config.schedule.values) if reacts else None
         self.final = run.stage in _JUDGED_ON_TEST
         """Whether the run's end is looked at closely: test part, weights kept."""
         objective, context = run.config.objective, run.config.batch.context
@@ -69,6 +72,11 @@ class Member:
         self._started_at = 0
         self._reported_at = 0
         self._reported_seconds = 0.0
+
+    @property
+    def tokens(self) -> int:
+        """Tokens read so far."""
+        return self._tokens_at(self.step)
 
     @property
     def due(self) -> bool:
@@ -151,6 +159,10 @@ class Member:
             f" the last finite training loss was {last:.4f}"
         )
 
+    def judged(self, loss: float) -> float:
+        """Take the validation loss at this step; the factor for the rates of all further steps."""
+        return self._plateau.see(loss) if self._plateau else 1.0
+
     def metrics(self, seconds: float, capacity: float) -> dict[str, float]:
         """Training metrics since the last call.
 
@@ -173,9 +185,9 @@ class Member:
         """
         values = self.config.schedule.values
         factor = SCHEDULES[self.config.schedule.name](self.step - 1, self.steps, values)
+        factor *= self._plateau.share if self._plateau else 1.0
         steps, since = self.step - self._reported_at, slice(self._reported_at, None)
-        trained = self.step - max(self._reported_at, self._started_at)
-        tokens = trained * self.config.batch.tokens_per_step
+        tokens = self.tokens - self._tokens_at(max(self._reported_at, self._started_at))
         speed = tokens / max(seconds - self._reported_seconds, 1e-9)
         found = {
             "train/loss": math.fsum(self._losses[since]) / steps,
@@ -189,6 +201,9 @@ class Member:
         }
         self._reported_at, self._reported_seconds = self.step, seconds
         return found
+
+    def _tokens_at(self, step: int) -> int:
+        return self.config.tokens_read(self.run.tokens, step)
 
     def _clipped_share(self) -> float:
         clip = self.config.regularization.grad_clip

@@ -19,7 +19,13 @@ from selector.train.loop import train
 
 STEP = 64  # tokens of an optimizer step
 SHORT, LONG = 40 * STEP, 120 * STEP
-STABLE = {"name": "warmup_stable_decay", "warmup": 0.05, "decay": 0.2, "shape": "one_minus_sqrt"}
+STABLE = {
+    "name": "warmup_stable_decay",
+    "warmup": 0.05,
+    "decay": 0.2,
+    "shape": "one_minus_sqrt",
+    "floor": 0.0,
+}
 EXACT = (
     "train/loss",
     "gradient_norm",

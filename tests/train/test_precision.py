@@ -136,8 +136,16 @@ def test_the_flag_of_tf32_is_set_for_a_pass_only_and_put_back_after_a_failure() 
     assert torch.get_float32_matmul_precision() == "highest"
 
 
+def test_a_matrix_that_float8_cannot_multiply_is_refused(configure: Configure) -> None:
+    config = using(configure(model={"width": 24}), precision="float8")
+    with pytest.raises(
+        ConfigError, match=r"multiples of 16, and .* is 24 x .*; change model.width"
+    ):
+        Bank(config, 1, CPU)
+
+
 def test_a_product_in_float8_is_that_of_the_rounded_matrices_and_each_run_has_its_scale() -> None:
-    x, weight = torch.randn(2, 32, 16), torch.randn(2, 48, 16)
+    x, weight = torch.randn(2, 33, 16), torch.randn(2, 48, 16)
     x[1] *= 1000
     product = float8.linear(x, weight, None).float()
     for slot in range(2):
