@@ -7,6 +7,7 @@ warmup. What is shared is computed from the rates themselves: `selector.train.sc
 
 from __future__ import annotations
 
+from selector.config import algorithms
 from selector.config.schema import RunConfig
 from selector.config.technique import Value
 from selector.space.dimension import Choices
@@ -27,6 +28,8 @@ def branch_mistake(config: RunConfig, tokens: int, longer: int) -> str:
     """Why a run of `longer` tokens saves nothing by the trunk of one of `tokens`; '' if it does."""
     if not config.built_in:
         return f"the state of a run with objective.kind={config.objective.kind} cannot be kept"
+    if text := algorithms.branch_mistake(config.optimizer.name, config.optimizer.values):
+        return text
     schedule = config.schedule
     steps, longer_steps = config.steps(tokens), config.steps(longer)
     warmed = round(schedule["warmup"] * longer_steps)

@@ -84,7 +84,7 @@ class Bank:
         self.optimizer = OPTIMIZERS[config.optimizer.name](
             self.layout, self.parameters, self.gradients, groups(config)
         )
-        self.optimizer.recompute = self._recompute
+        self.optimizer.recompute, self.optimizer.products = self._recompute, self._products
         self.active = torch.zeros(width, device=device, dtype=torch.bool)
         self.count = torch.zeros(width, device=device, dtype=torch.int64)
         """Steps that each slot's run has made."""
@@ -250,6 +250,11 @@ class Bank:
         loss = self._gradients(self._windows, made)
         self._clip()
         return loss
+
+    def _products(self, probes: Tensor) -> Tensor:
+        """The Hessian of the loss of the step being made, K = 1, times probes [n, N]."""
+        made = self.count - self.active.to(self.count.dtype)
+        return self._backward.products(self._windows, self.seed, made, self.regularization, probes)
 
     def _clip(self) -> Tensor:
         """Clip the gradients as each run wants it; their norms before, [K]."""

@@ -32,12 +32,17 @@ _LOOK_EVERY = 0.5  # seconds
 def train(runs: Sequence[Run], reporter: Reporter, device: str) -> None:
     """Train `runs`, which share one fuse key, side by side; each ends in one `reporter.end`.
 
-    A run that diverges ends alone. One that runs out of memory ends as such where it is the only
-    one; with neighbours, as with every other failure, the exception leaves.
+    Those that are not banked train one after the other. A run that diverges ends alone. One that
+    runs out of memory ends as such where it is the only one; with neighbours, as with every other
+    failure, the exception leaves.
 
     Raises:
         DataError: the prepared data is not there, or too short for the context.
     """
+    if len(runs) > 1 and not all(run.config.banked for run in runs):
+        for run in runs:
+            train([run], reporter, device)
+        return
     started, place = perf_counter(), find(device)
     reset_peak_memory(place)
     try:

@@ -223,8 +223,35 @@ class Library(Optimizer):
             (self._own.train if train else self._own.eval)()
 
     def _extra(self) -> dict[str, Any]:
-        """What the algorithm's step takes."""
-        return {"closure": self._again} if self.capability.closure else {}
+        """What the algorithm's step takes besides gradients."""
+        if self.capability.closure:
+            return {"closure": self._again}
+        if self.capability.curvature and (self._made - 1) % self._own.update_period == 0:
+            return {"hessian": self._hessian()}
+        return {}
+
+    def _hessian(self) -> list[Tensor]:
+        """Hutchinson's estimate of the Hessian's diagonal, in the order of the groups.
+
+        As pytorch_optimizer draws and averages it, from gradients that keep their graph.
+        """
+        assert self.products is not None
+        own, shape = self._own, (self._own.num_samples, self.layout.size)
+        probes = torch.empty(shape, dtype=self.parameters.dtype, device=self.parameters.device)
+        order = [id(tensor) for group in own.param_groups for tensor in group["params"]]
+        names = {id(tensor): name for name, tensor in self._tensors.items()}
+        for row in probes:
+            views = self._views(row)
+            for place in order:
+                view = views[names[place]].detach()
+                if own.distribution == "rademacher":
+                    view.copy_(torch.randint_like(view, 0, 2) * 2 - 1)
+                else:
+                    view.copy_(torch.randn_like(view))
+        with torch.enable_grad():
+            estimate = (self.products(probes) * probes).mean(0)
+        views = self._views(estimate.detach())
+        return [views[names[place]].detach() for place in order]
 
     def _again(self) -> float:
         """The loss, with its gradients, at the parameters as the library has set them."""

@@ -9,9 +9,8 @@ from __future__ import annotations
 import importlib
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
-from selector.config.algorithms import Capability, capability
 from selector.train.optimizer.groups import Group
 from selector.train.optimizer.library import Library
 
@@ -72,21 +71,19 @@ class ScheduleFree(Library):
     """Rules that need no decay: they train at one point and are judged at their average."""
 
     package = "schedulefree"
-
-    @property
-    def capability(self) -> Capability:
-        """What the algorithm needs."""
-        return capability("schedulefreeadamw")
+    named: ClassVar[str]
+    """The class in that package, which is the authors'."""
 
     def kind(self) -> Any:
         """The library's class."""
-        return getattr(importlib.import_module("schedulefree"), self.algorithm)
+        return getattr(importlib.import_module(self.package), self.named)
 
 
 class ScheduleFreeAdamW(ScheduleFree):
     """Schedule-Free AdamW (arXiv 2405.15682)."""
 
-    algorithm = "AdamWScheduleFree"
+    algorithm = "schedulefreeadamw"
+    named = "AdamWScheduleFree"
 
     def arguments(self, values: Mapping[str, Any], steps: int) -> dict[str, Any]:
         """See the base class."""
@@ -102,7 +99,8 @@ class ScheduleFreeAdamW(ScheduleFree):
 class ScheduleFreeSGD(ScheduleFree):
     """Schedule-Free SGD (arXiv 2405.15682)."""
 
-    algorithm = "SGDScheduleFree"
+    algorithm = "schedulefreesgd"
+    named = "SGDScheduleFree"
 
     def arguments(self, values: Mapping[str, Any], steps: int) -> dict[str, Any]:
         """See the base class."""
