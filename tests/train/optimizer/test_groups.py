@@ -75,12 +75,13 @@ def test_muon_takes_hidden_matrices_alone(configure: Configure) -> None:
 
 
 RATES: dict[tuple[str, str], dict[str, float]] = {
-    ("adamw", "mup"): {"hidden": 0.25, "head": 0.25, "embedding": 1, "vector": 1},
-    ("lion", "mup"): {"hidden": 0.25, "head": 0.25, "embedding": 1, "vector": 1},
+    ("adamw", "mup"): {"hidden": 0.25, "head": 1, "embedding": 1, "vector": 1},
+    ("lion", "mup"): {"hidden": 0.25, "head": 1, "embedding": 1, "vector": 1},
     ("adamw", "per_layer_rate"): {"hidden": 0.25, "head": 0.25, "embedding": 1, "vector": 1},
-    ("sgd", "mup"): {"hidden": 1, "head": 0.25, "embedding": 4, "vector": 4},
+    ("sgd", "mup"): {"hidden": 1, "head": 4, "embedding": 4, "vector": 4},
+    ("muon", "per_layer_rate"): {"hidden": 1, "head": 0.125, "embedding": 0.5, "vector": 0.5},
     ("sgd", "per_layer_rate"): {"hidden": 0.5, "head": 0.25, "embedding": 2, "vector": 2},
-    ("muon", "mup"): {"hidden": 1, "head": 0.125, "embedding": 0.5, "vector": 0.5},
+    ("muon", "mup"): {"hidden": 1, "head": 0.5, "embedding": 0.5, "vector": 0.5},
 }
 
 
