@@ -15,11 +15,16 @@ def plan(asked: argparse.Namespace) -> int:
     """What would run: arms, spaces, runs, tokens, time; trains nothing."""
     import selector
     from selector.cli import plan as planned
+    from selector.cli.explain import explained_mapping, show_explained
+    from selector.study.explain import explain
 
     made = selector.plan(asked.study, asked.overrides, runs=asked.runs)
+    explained = explain(made.study) if asked.explain else ()
     if asked.json:
-        return _json(planned.plan_mapping(made))
+        more = {"explained": explained_mapping(explained)} if asked.explain else {}
+        return _json(planned.plan_mapping(made) | more)
     planned.show_plan(made, asked.study, asked.overrides)
+    show_explained(explained)
     return 0
 
 

@@ -63,7 +63,10 @@ def run_config(mapping: Mapping[str, Any]) -> RunConfig:
         else:
             parts[part] = dataclass_from(hints[part], mapping[part], part, mistakes)
     mistakes.raise_if_any()
-    return RunConfig(**parts)
+    try:
+        return RunConfig(**parts)
+    except ValueError as error:  # parts that are right alone and do not go together
+        raise ConfigError(str(error).splitlines()) from error
 
 
 def technique(mapping: Mapping[str, Any], where: str, mistakes: Mistakes) -> Technique | None:

@@ -114,7 +114,11 @@ def fuse_key(config: RunConfig) -> str:
             "data": config.data.fingerprint or plain(config.data),
             "precision": config.compute.precision,
             "device": config.compute.device,
-            "optimizer": [config.optimizer.name, config.optimizer.version],
+            "optimizer": [
+                config.optimizer.name,
+                config.optimizer.version,
+                config.optimizer.values.get("decay_embeddings", True),
+            ],
             "switches": [
                 regularization.dropout > 0,
                 regularization.stochastic_depth > 0,

@@ -20,6 +20,10 @@ LIMITS: Mapping[str, tuple[float, float, bool, bool]] = {
     "lr": (0, math.inf, False, False),
     "aux_lr_ratio": (0, math.inf, False, False),
     "eps": (0, math.inf, False, False),
+    "eps1": (0, math.inf, False, False),
+    "eps2": (0, math.inf, False, False),
+    "update_clip": (0, math.inf, False, False),
+    "beta2_power": (0, 1, False, True),
     "momentum": (0, 1, True, False),
     "aux_eps": (0, math.inf, False, False),
     "aux_beta1": (0, 1, True, False),
@@ -52,7 +56,7 @@ LIMITS: Mapping[str, tuple[float, float, bool, bool]] = {
     "spread": (0, 1, False, True),
 } | dict.fromkeys(
     [
-        *("version", "depth", "width", "heads", "mlp_ratio", "vocabulary"),
+        *("version", "depth", "width", "heads", "mlp_ratio", "vocabulary", "base_width"),
         *("micro_batch", "accumulation", "context", "evaluations", "evaluation_tokens"),
         *("trials", "startup_trials", "tokens", "workers", "ns_steps", "max_arms"),
         *("precondition_frequency", "max_precondition_dim", "start_preconditioning_step"),
@@ -61,7 +65,11 @@ LIMITS: Mapping[str, tuple[float, float, bool, bool]] = {
     (1, math.inf, True, False),
 )
 #: Settings whose value is one of a few words.
-WORDS: Mapping[str, tuple[str, ...]] = {"shape": ("linear", "one_minus_sqrt")}
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "shape": ("linear", "one_minus_sqrt"),
+    "decay_rule": ("coupled", "decoupled", "independent"),
+    "scale": ("original", "match_rms_adamw"),
+}
 _DEFAULT = (0.0, math.inf, True, False)
 
 

@@ -14,6 +14,7 @@ from selector.space.dimension import Choices
 from selector.space.space import assign
 from selector.study.study import Arm, Study
 from selector.track.run import Stage
+from selector.train.regularization.horizon import unshared
 from selector.train.schedule import shared_steps
 
 _WARMUP, _DECAY = "schedule.warmup", "schedule.decay"
@@ -30,11 +31,17 @@ def branch_mistake(config: RunConfig, tokens: int, longer: int) -> str:
         return f"the state of a run with objective.kind={config.objective.kind} cannot be kept"
     if text := algorithms.branch_mistake(config.optimizer.name, config.optimizer.values):
         return text
-    schedule = config.schedule
+    schedule, switches = config.schedule, config.regularization
+    if switches.patience:
+        return (
+            f"with regularization.patience={switches.patience} the evaluations before decide when"
+            " a run ends, and runs of other lengths are evaluated at other steps"
+        )
     steps, longer_steps = config.steps(tokens), config.steps(longer)
     warmed = round(schedule["warmup"] * longer_steps)
-    if shared_steps(schedule, steps, longer_steps) > warmed + 1:
-        return ""
+    shared = shared_steps(schedule, steps, longer_steps)
+    if shared > warmed + 1:
+        return unshared(switches, steps, longer_steps, shared)
     if "decay" not in schedule.values:
         return (
             f"schedule {schedule.name} falls from the end of its warmup on, in every step"

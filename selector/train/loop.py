@@ -1,7 +1,9 @@
 """The training loop: runs of one shape enter a bank, are stepped, evaluated and reported, and end.
 
 The host looks at a run at fixed steps that follow from its configuration, and about twice a second
-to see whether somebody wants it to stop; in between, the device is never waited for.
+to see whether somebody wants it to stop; in between, the device is never waited for. So a run
+whose loss or gradient is not finite ends at most half a second, or the steps between two reports,
+later; the step recorded is the exact one.
 """
 
 from __future__ import annotations
@@ -141,11 +143,16 @@ class Training:
             loss, accuracy = judged(self.bank, member.slot, windows)
             if math.isfinite(loss):
                 metrics |= described("validation", loss, accuracy)
+                member.stopping.see(member.step, metrics, self.bank.weights(member.slot))
             else:
                 wrong = member.diverged("validation loss", loss)
         if wrong:
             self._end(member, Outcome.DIVERGED, wrong)
             return
+        if member.done and (best := member.stopping.result(member.step)):
+            self.reporter.report(member.run.key, member.step, metrics)
+            self.bank.choose(member.slot, member.stopping.weights)
+            metrics = best  # the last values reported are the run's
         if member.done and member.final:
             metrics |= self._finish(member)
         if metrics:
@@ -159,7 +166,8 @@ class Training:
         """Keep the weights of a run that is judged, and read the test part: once, here."""
         weights, config = self.bank.weights(member.slot), member.config
         if member.run.folder is not None:
-            checkpoint.save(member.run.folder, weights, member.step)
+            step = member.stopping.best_step if member.stopping.weights else member.step
+            checkpoint.save(member.run.folder, weights, step)
         if not config.data.test_share:
             return {}
         tokens, part = config.objective.evaluation_tokens, self.corpus.part("test")
@@ -183,6 +191,7 @@ class Training:
                     **facts(member.config, bank.device, bank.width, member.step),
                     "peak_flops_per_second": round(self.peak.flops_per_second),
                     "peak_flops_source": self.peak.source,
+                    **member.stopping.facts(),
                     **member.facts,
                 },
             ),

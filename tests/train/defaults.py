@@ -6,6 +6,14 @@ from typing import Any
 
 from selector.config.compose import load_yaml
 from selector.config.locations import conf_folder
+from selector.train.optimizer import OPTIMIZERS
+
+#: The optimizers that train the slots of a bank together.
+BANKED = [name for name, kind in OPTIMIZERS.items() if kind.banked]
+
+#: One of each way in which a rule's state is kept: the others differ in their arithmetic alone,
+#: which `optimizer/test_rules.py` checks in every slot.
+EXAMPLES = ["sgd", "adamw", "nadamw", "adafactor", "muon"]
 
 
 def defaults(optimizer: str) -> dict[str, Any]:

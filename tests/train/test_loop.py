@@ -24,6 +24,7 @@ VALIDATION = {f"validation/{name}" for name in JUDGED}
 EVALUATED = VALIDATION | {"gradient_norm/block/0", "gradient_norm/block/1"}
 TRAINING = {
     *("train/loss", "gradient_norm", "clipped_share", "tokens_per_second", "learning_rate"),
+    *("loss_spikes", "gradient_spikes"),
     *("gradient_norm/embedding", "gradient_norm/spread", "model_flop_utilization"),
 }
 TEST = {f"test/{name}" for name in JUDGED}
