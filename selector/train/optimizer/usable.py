@@ -7,6 +7,7 @@ import torch
 from selector.config.schema import RunConfig
 from selector.train.layout import Layout, Parameter
 from selector.train.optimizer import OPTIMIZERS
+from selector.train.optimizer.groups import grouped
 
 _PARAMETERS = (
     Parameter(name="matrix", shape=(2, 2), section="hidden"),
@@ -21,8 +22,8 @@ def refuse_unusable(config: RunConfig) -> None:
     Raises:
         ConfigError: its library is not installed, or refuses the values.
     """
-    layout = Layout(_PARAMETERS)
-    row = torch.zeros(1, layout.size)
-    optimizer = OPTIMIZERS[config.optimizer.name](layout, row, torch.zeros_like(row))
+    name, values, layout = config.optimizer.name, config.optimizer.values, Layout(_PARAMETERS)
+    row, groups = torch.zeros(1, layout.size), grouped(_PARAMETERS, name, values)
+    optimizer = OPTIMIZERS[name](layout, row, torch.zeros_like(row), groups)
     optimizer.expect(0, seed=0, steps=1)
-    optimizer.enter(0, config.optimizer.values)
+    optimizer.enter(0, values, groups)

@@ -117,7 +117,7 @@ def by_hand(config: RunConfig, start: FedBank) -> tuple[dict[str, Tensor], Any]:
     }
     leaves = [part for own in parts.values() for part in own]
     groups = []
-    for section in ("hidden", "embedding", "vector"):
+    for section in ("hidden", "embedding", "vector"):  # the head is tied
         own = [part for name in parts if shapes[name].section == section for part in parts[name]]
         decay = 0.0 if section == "vector" else values["weight_decay"]
         groups.append({"params": own, "lr": values["lr"], "weight_decay": decay})
