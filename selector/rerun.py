@@ -166,16 +166,19 @@ def prepared(config: RunConfig, runs: Path) -> RunConfig:
     """The configuration with its data read and named by its fingerprint.
 
     Raises:
-        InputError: every mistake in the data or table, or a function that cannot be imported.
+        InputError: every mistake in the data or table, or a function or a library that cannot be
+            imported.
     """
     if config.objective.kind == "replay":
         return with_table(config)
     from selector.launch.function import check
+    from selector.launch.usable import refuse_unusable
     from selector.train.data.prepare import prepare
 
     if not config.built_in:
         check(config)
         return config
+    refuse_unusable(config)
     data = prepare(config.data, runs / DATA_FOLDER, context=config.batch.context)
     return replace(config, data=data)
 

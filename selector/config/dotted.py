@@ -7,14 +7,18 @@ from typing import Any
 
 from selector.errors import ConfigError
 
+#: Its keys are not those of a YAML file: they are judged where the option is known.
+_OPEN = "settings"
+
 
 def has_key(mapping: Mapping[str, Any], key: str) -> bool:
-    """Whether a dotted key is there, as a leaf or a mapping."""
+    """Whether a dotted key is there, as a leaf or a mapping, or may be added to open `settings`."""
     node: Any = mapping
+    before = ""
     for name in key.split("."):
         if not isinstance(node, Mapping) or name not in node:
-            return False
-        node = node[name]
+            return isinstance(node, Mapping) and before == _OPEN
+        node, before = node[name], name
     return True
 
 

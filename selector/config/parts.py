@@ -35,7 +35,9 @@ def decode_parts(
     for part in ("optimizer", "schedule"):
         for key, value in parts[part].items():
             default = reference[part].get(key)
-            text = None if default is None else setting_mistake(key, value, default)
+            if default is None or (isinstance(default, Mapping) and isinstance(value, Mapping)):
+                continue
+            text = setting_mistake(key, value, default)
             if text:
                 mistakes.add(f"{part}.{key}", text)
     try:

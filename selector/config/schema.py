@@ -91,6 +91,11 @@ class RunConfig:
         """Whether selector's own trainer runs it: then model, tokens and FLOPs mean something."""
         return self.objective.kind not in ("function", "replay")
 
+    @property
+    def banked(self) -> bool:
+        """Whether it may train beside others as a slot of one bank."""
+        return self.optimizer.banked and self.schedule.banked
+
     def steps(self, tokens: int) -> int:
         """Optimizer steps in a run of `tokens` tokens: whole steps, at least one."""
         return total_steps(self.batch, tokens)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from selector.config import limits
+from selector.config import algorithms, limits
 
 Scalar = bool | int | float | str
 Value = Scalar | tuple[Scalar, ...]
@@ -27,9 +27,11 @@ class Technique:
     """The technique's own settings, by their names in its YAML file."""
 
     def __post_init__(self) -> None:
-        """Freeze the values and refuse those outside their limits."""
-        object.__setattr__(self, "values", MappingProxyType(dict(self.values)))
+        """Freeze the values and refuse those outside their limits; complete an algorithm's."""
         limits.refuse(self.values)
+        named = "algorithm" in self.values
+        values = algorithms.completed(self.values) if named else dict(self.values)
+        object.__setattr__(self, "values", MappingProxyType(values))
 
     def __getitem__(self, key: str) -> Any:
         """The setting called `key`."""

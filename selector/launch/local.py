@@ -192,7 +192,8 @@ class LocalLauncher(Launcher):
             worker.run = None
             self._deaths = 0
             key, ended = message["finished"], read_ended(message["ended"])
-            ended = replace(ended, facts={**ended.facts, **self._telemetry.facts(key)})
+            seen = self._telemetry.facts(key, ended.seconds)
+            ended = replace(ended, facts={**ended.facts, **seen})
             self._events.append(Finished(key=key, ended=ended))
 
     def _hear_server(self) -> None:
@@ -224,7 +225,9 @@ class LocalLauncher(Launcher):
         self._last_words = f"{text}\n{self._log_of(worker)}".rstrip()
         if worker.run is not None:
             error = f"{self._last_words}\n(the last lines of its log, where it has one)"
-            facts = {"device": worker.device, **self._telemetry.facts(worker.run.key)}
+            seen = self._telemetry.facts(worker.run.key, 0.0)  # how long it ran is not known
+            seen.pop("device_joules", None)
+            facts = {"device": worker.device, **seen}
             ended = Ended(outcome=Outcome.LOST, error=error, facts=facts)
             self._events.append(Finished(key=worker.run.key, ended=ended))
 

@@ -9,7 +9,7 @@ import importlib
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -30,6 +30,8 @@ class Reading:
     """None where the GPU does not say."""
     throttled: bool
     """Whether heat, or a power brake, held its clocks down."""
+    joules: float | None = None
+    """Energy spent since its driver was loaded; None where the GPU does not count it."""
 
 
 class Gauges(Protocol):
@@ -68,7 +70,14 @@ class Nvml:
             return None
         milliwatts = self._may_fail(nvml.nvmlDeviceGetPowerUsage, handle, None)
         watts = None if milliwatts is None else milliwatts / 1000
-        return Reading(celsius=float(celsius), watts=watts, throttled=throttled)
+        counter = getattr(nvml, "nvmlDeviceGetTotalEnergyConsumption", None)  # from Volta on
+        spent = self._may_fail(counter, handle, None) if counter else None
+        return Reading(
+            celsius=float(celsius),
+            watts=watts,
+            throttled=throttled,
+            joules=None if spent is None else spent / 1000,
+        )
 
     def _handle(self, index: int) -> Any:
         name = self._visible[index] if self._visible else str(index)
@@ -114,7 +123,7 @@ class Telemetry:
         self._gauges, self._limit, self._clock = gauges, pause_above, clock
         self._looked = -_LOOK_EVERY
         self._hot: set[str] = set()
-        self._seen: dict[str, list[Reading]] = {}
+        self._seen: dict[str, list[tuple[float, Reading]]] = {}
 
     def look(self, devices: Iterable[str], running: Mapping[str, str]) -> None:
         """Read every device, at most every five seconds; `running`: key of a run -> its device."""
@@ -130,26 +139,42 @@ class Telemetry:
         for key, device in running.items():
             reading = readings.get(device)
             if reading is not None:
-                self._seen.setdefault(key, []).append(reading)
+                self._seen.setdefault(key, []).append((now, reading))
 
     def too_hot(self, device: str) -> bool:
         """Whether a run on `device` should wait."""
         return device in self._hot
 
-    def facts(self, key: str) -> dict[str, float]:
-        """What was seen during the run `key`, which is over, for its result.
+    def facts(self, key: str, seconds: float) -> dict[str, float]:
+        """What was seen during the run `key`, which took `seconds` and is over, for its result.
 
         Returns:
-            `device_celsius`: the highest temperature; `device_watts`: the mean power draw;
-            `throttled_share`: the share of looks at which clocks were held down. Of the whole
-            device, whoever else uses it. Empty where nothing was seen.
+            `device_celsius`: the highest temperature; `device_celsius_mean`: its mean over the
+            looks. `device_watts`: the mean power, from the GPU's own count of energy between the
+            first and the last look where it has one, else the mean of the looks. `device_joules`:
+            that power times the run's seconds. `throttled_share`: the share of looks at which
+            clocks were held down. Of the whole device, whoever else uses it. Empty where nothing
+            was seen.
         """
         seen = self._seen.pop(key, [])
         if not seen:
             return {}
-        watts = [reading.watts for reading in seen if reading.watts is not None]
+        readings = [reading for _, reading in seen]
         found = {
-            "device_celsius": max(reading.celsius for reading in seen),
-            "throttled_share": statistics.fmean(reading.throttled for reading in seen),
+            "device_celsius": max(reading.celsius for reading in readings),
+            "device_celsius_mean": statistics.fmean(reading.celsius for reading in readings),
+            "throttled_share": statistics.fmean(reading.throttled for reading in readings),
         }
-        return found | ({"device_watts": statistics.fmean(watts)} if watts else {})
+        watts = _power(seen)
+        if watts is None:
+            return found
+        return found | {"device_watts": watts, "device_joules": watts * seconds}
+
+
+def _power(seen: Sequence[tuple[float, Reading]]) -> float | None:
+    """Mean watts over (second, reading); None where the GPU tells neither energy nor power."""
+    (began, first), (ended, last) = seen[0], seen[-1]
+    if first.joules is not None and last.joules is not None and ended > began:
+        return (last.joules - first.joules) / (ended - began)
+    watts = [reading.watts for _, reading in seen if reading.watts is not None]
+    return statistics.fmean(watts) if watts else None

@@ -7,12 +7,14 @@ warmup. What is shared is computed from the rates themselves: `selector.train.sc
 
 from __future__ import annotations
 
+from selector.config import algorithms
 from selector.config.schema import RunConfig
 from selector.config.technique import Value
 from selector.space.dimension import Choices
 from selector.space.space import assign
 from selector.study.study import Arm, Study
 from selector.track.run import Stage
+from selector.train.regularization.horizon import unshared
 from selector.train.schedule import REACTS, shared_steps
 from selector.train.schedule.warmup import warmed_steps
 
@@ -30,16 +32,24 @@ def branch_mistake(config: RunConfig, tokens: int, longer: int) -> str:
         return f"the state of a run with objective.kind={config.objective.kind} cannot be kept"
     if config.batch.grows:
         return "the batch grows over a share of the run, in other steps of a run of another length"
-    schedule = config.schedule
-    steps, longer_steps = config.steps(tokens), config.steps(longer)
+    if text := algorithms.branch_mistake(config.optimizer.name, config.optimizer.values):
+        return text
+    schedule, switches = config.schedule, config.regularization
+    if switches.patience:
+        return (
+            f"with regularization.patience={switches.patience} the evaluations before decide when"
+            " a run ends, and runs of other lengths are evaluated at other steps"
+        )
     if schedule.name == REACTS:
         return (
             f"schedule {schedule.name} reacts to the evaluations of a run, which lie at other steps"
             " of a run of another length"
         )
+    steps, longer_steps = config.steps(tokens), config.steps(longer)
     warmed = warmed_steps(longer_steps, schedule.values)
-    if shared_steps(schedule, steps, longer_steps) > warmed + 1:
-        return ""
+    shared = shared_steps(schedule, steps, longer_steps)
+    if shared > warmed + 1:
+        return unshared(switches, steps, longer_steps, shared)
     if "milestones" in schedule.values:
         return f"no time at the peak is left before the first of {steps} steps' milestones"
     if "decay" not in schedule.values:

@@ -168,12 +168,13 @@ def prepare_data(study: Study, runs: Path) -> Study:
     """The study with each arm's data read, tokenized and named, and the lengths of its runs.
 
     Raises:
-        InputError: every mistake in the data and tables, functions that cannot be imported, and
-            lengths that are not one step.
+        InputError: every mistake in the data and tables, functions that cannot be imported,
+            libraries that are missing, and lengths that are not one step.
     """
     if any(arm.config.objective.kind == "replay" for arm in study.arms):
         return with_tables(study)
     from selector.launch.function import check
+    from selector.launch.usable import refuse_unusable
     from selector.train.data.prepare import prepare
 
     prepared: dict[object, object] = {}
@@ -185,6 +186,7 @@ def prepare_data(study: Study, runs: Path) -> Study:
             if config.objective.kind == "function":
                 check(config)
             else:
+                refuse_unusable(config)
                 key = (config.data, config.batch.context)
                 if key not in prepared:
                     prepared[key] = prepare(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from selector.config.decode import Mistakes, unknown
 from selector.config.limits import is_number
+from selector.config.metrics import METRICS, find
 from selector.config.schema import RunConfig
 from selector.errors import InputError
 from selector.space.cost import flops_per_token, parameters
@@ -25,15 +26,8 @@ from selector.track.run import Run
 if TYPE_CHECKING:
     from selector.config.study import ComposedStudy  # which loads Hydra
 
-#: Every number that a run of the built-in trainer has at its end.
-REPORTED = (
-    *("seconds", "steps", "parameters", "flops", "peak_memory_gib", "tokens_per_second"),
-    *(f"validation/{name}" for name in ("loss", "bits_per_byte", "perplexity")),
-    *("train/loss", "gradient_norm", "clipped_share", "learning_rate"),
-    *(f"gradient_norm/{name}" for name in ("embedding", "first_block", "last_block", "spread")),
-    *("flops_per_token", "width", "threads"),
-    *("device_celsius", "device_watts", "throttled_share"),  # of a GPU
-)
+#: What `subject_to` and `pareto` may name in the built-in trainer: numbers that every run has.
+REPORTED = tuple(item.name for item in METRICS if not item.name.startswith("test/"))
 #: What nothing violates: no constraint is asked, or every one holds with room to spare.
 HOLDS = -1.0
 #: A violation larger than this is told as this: one wild run would hide all others from a model.
@@ -138,7 +132,8 @@ def _check_names(
         ("pareto", composed.question.pareto),
     ):
         for name in names:
-            if name not in REPORTED:
+            metric = find(name)
+            if metric is None or metric.name not in REPORTED:
                 mistakes.add(where, unknown("name", name, REPORTED))
 
 

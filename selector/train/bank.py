@@ -52,7 +52,7 @@ class State:
     tensors: Mapping[str, Tensor]
     """On the CPU: `weights/NAME` and `STATE/NAME` for each parameter and each of the optimizer's
     buffers; `factors`, the schedule's factor of each step made, [step]. Where the weights are
-    averaged, `average/NAME` and `average_shares`, by which it moved in each step made, too."""
+    averaged, `weight_average/NAME` and how far it moved in each step too."""
 
 
 class Bank:
@@ -84,7 +84,7 @@ class Bank:
         self.optimizer = OPTIMIZERS[config.optimizer.name](
             self.layout, self.parameters, self.gradients
         )
-        self.optimizer.recompute = self._recompute
+        self.optimizer.recompute, self.optimizer.products = self._recompute, self._products
         self.active = torch.zeros(width, device=device, dtype=torch.bool)
         self.count = torch.zeros(width, device=device, dtype=torch.int64)
         """Steps that each slot's run has made."""
@@ -102,6 +102,7 @@ class Bank:
         self._groups = LayerGroups(self.layout)
         self._group_norms = torch.empty(width, 0)
         self._windows = torch.empty(0)
+        self._chosen: dict[int, dict[str, Tensor]] = {}
         self._losses: list[Tensor] = []
         self._norms: list[Tensor] = []
 
@@ -131,13 +132,10 @@ class Bank:
     def state(self, slot: int) -> State:
         """The state of the run in `slot`, copied to the CPU; the host waits for the device."""
         step = int(self.count[slot])
-        tensors = {
-            **self._weights(slot),
-            **self.optimizer.tensors(slot),
-            "factors": self.factors[slot, :step],
-        }
+        own = self.optimizer.tensors(slot)
+        tensors = {**self._weights(slot), **own, "factors": self.factors[slot, :step]}
         if self.average:
-            tensors["average_shares"] = self.average.made(slot, step)
+            tensors |= self.average.tensors(slot, step)
         return State(
             seed=int(self.seed[slot]),
             step=step,
@@ -156,19 +154,19 @@ class Bank:
             raise ValueError(f"seed: expected {int(self.seed[slot])}, got {state.seed}")
         if not torch.equal(ours, theirs):
             raise ValueError(f"schedule: its first {state.step} steps have other learning rates")
-        targets, histories = self._weights(slot), ("factors", "average_shares")
-        given = {name: tuple(item.shape) for name, item in state.tensors.items() if name in targets}
+        targets = self._weights(slot)
+        weights = {name: state.tensors[name] for name in targets if name in state.tensors}
+        given = {name: tuple(item.shape) for name, item in weights.items()}
         expected = {name: tuple(item.shape) for name, item in targets.items()}
         if given != expected:
             raise ValueError(f"state: expected tensors {expected}, got {given}")
+        own = {n: t for n, t in state.tensors.items() if n not in targets and n != "factors"}
+        averages = {name: own.pop(name) for name in list(own) if name.startswith("weight_average")}
         if self.average:
-            self.average.refuse_other(slot, state.tensors["average_shares"])
-        known = {*targets, *histories}
-        self.optimizer.restore(
-            slot, {name: item for name, item in state.tensors.items() if name not in known}
-        )
+            self.average.restore(slot, averages)
+        self.optimizer.restore(slot, own)
         for name, target in targets.items():
-            target.copy_(state.tensors[name])
+            target.copy_(weights[name])
         self.count[slot] = state.step
 
     def scale_rates(self, slot: int, share: float) -> None:
@@ -178,6 +176,7 @@ class Bank:
     def leave(self, slot: int) -> None:
         """Clear `slot`."""
         self.active[slot] = False
+        self._chosen.pop(slot, None)
         self.optimizer.leave(slot)
         if self.average:
             self.average.leave(slot)
@@ -196,9 +195,7 @@ class Bank:
         loss = self.compute_gradients(windows)
         if measured:
             self._group_norms = self._groups.norms(self.gradients)
-        norm = clip_by_norm(self.gradients, self.regularization["grad_clip"])
-        if self.config.regularization.grad_clip_value:
-            clip_by_value(self.gradients, self.regularization["grad_clip_value"])
+        norm = self._clip()
         factor = self.factors.gather(1, self.count.unsqueeze(1)).squeeze(1)
         self.count += self.active
         self.optimizer.step(factor, self.count, self.active)
@@ -212,7 +209,10 @@ class Bank:
 
         With SAM they are those of the place a step uphill, and the loss is that of the weights.
         """
-        arguments = (windows, self.active, self.seed, self.count, self.regularization)
+        return self._gradients(windows, self.count)
+
+    def _gradients(self, windows: Tensor, made: Tensor) -> Tensor:
+        arguments = (windows, self.active, self.seed, made, self.regularization)
         loss = self._backward(*arguments)
         if self._sharpness:
             self._sharpness.climb(self.regularization["sam"])
@@ -237,30 +237,43 @@ class Bank:
         found: list[float] = self._group_norms[slot].tolist()
         return found
 
+    def choose(self, slot: int, weights: Mapping[str, Tensor]) -> None:
+        """Let other weights of the run in `slot`, by name, be judged and kept; its last ones."""
+        self._chosen[slot] = {name: row.to(self.device) for name, row in weights.items()}
+
     def weights(self, slot: int) -> dict[str, Tensor]:
         """What is judged and kept of one run, by name, as views without a slot dimension.
 
-        Its parameters; where they are averaged, or the optimizer has others to judge, those.
+        Its parameters, or their average, or those that its optimizer names, or chosen ones.
         """
-        if self.average:
-            return self.average.weights(slot)
-        judged = self.optimizer.judged(slot)
+        if slot in self._chosen:
+            return self._chosen[slot]
+        judged = self.average.row(slot) if self.average else self.optimizer.judged(slot)
         return self.layout.views(self.parameters[slot] if judged is None else judged)
 
     def _weights(self, slot: int) -> dict[str, Tensor]:
-        """What training changes of one run besides its optimizer, by the names in a State."""
+        """The parameters that training changes, by the names of a State's tensors."""
         weights = self.layout.views(self.parameters[slot])
-        return {
-            **{f"weights/{name}": view for name, view in weights.items()},
-            **(self.average.tensors(slot) if self.average else {}),
-        }
+        return {f"weights/{name}": view for name, view in weights.items()}
 
     def _recompute(self) -> Tensor:
         """Loss and clipped gradients of the step being made, at the parameters as they are now."""
         made = self.count - self.active.to(self.count.dtype)
-        loss = self._backward(self._windows, self.active, self.seed, made, self.regularization)
-        clip_by_norm(self.gradients, self.regularization["grad_clip"])
+        loss = self._gradients(self._windows, made)
+        self._clip()
         return loss
+
+    def _products(self, probes: Tensor) -> Tensor:
+        """The Hessian of the loss of the step being made, K = 1, times probes [n, N]."""
+        made = self.count - self.active.to(self.count.dtype)
+        return self._backward.products(self._windows, self.seed, made, self.regularization, probes)
+
+    def _clip(self) -> Tensor:
+        """Clip the gradients as each run wants it; their norms before, [K]."""
+        norm = clip_by_norm(self.gradients, self.regularization["grad_clip"])
+        if self.config.regularization.grad_clip_value:
+            clip_by_value(self.gradients, self.regularization["grad_clip_value"])
+        return norm
 
     def _initial_row(self, seed: int) -> Tensor:
         """Initial parameters, drawn on the CPU in the model's own order: equal on all devices."""

@@ -66,7 +66,9 @@ def peak_memory_gib(device: torch.device) -> float:
 def facts(config: RunConfig, device: torch.device, width: int, tokens: int = 0) -> dict[str, Any]:
     """Where a run was trained, how large it was and what training on `tokens` took.
 
-    `flops` are those of the run's training by formula, evaluations left out; for
+    `flops`: floating-point operations of the run's training by the formula of
+    `selector.space.cost.flops_per_token`, evaluations left out. `width`: slots of its bank, those
+    without a run included. `threads`: CPU threads that torch computes with. For
     `peak_memory_gib` see there.
     """
     per_token = cost.flops_per_token(config)

@@ -13,32 +13,39 @@ from selector.train.bank import Bank
 _TOKENS_AT_ONCE = 4096  # of one forward pass: its activations stay small on every device
 
 
-def mean_loss(bank: Bank, slot: int, windows: npt.NDArray[np.int64]) -> float:
-    """Mean cross-entropy of the run in `slot` over windows [n, context + 1], in nats per token.
+def judged(bank: Bank, slot: int, windows: npt.NDArray[np.int64]) -> tuple[float, float]:
+    """Mean cross-entropy in nats per token, and accuracy, over windows [n, context + 1].
 
-    Nothing random is on, and neither label smoothing nor z-loss counts.
+    Of the run in `slot`. Nothing random is on, and neither label smoothing nor z-loss counts.
     """
     weights, model = bank.weights(slot), bank.config.model
     sequences = max(1, _TOKENS_AT_ONCE // (windows.shape[1] - 1))
-    total = torch.zeros((), device=bank.device)
+    total = torch.zeros(2, device=bank.device)
     with torch.inference_mode():
         for start in range(0, len(windows), sequences):
             part = windows[start : start + sequences]
             stacked = torch.from_numpy(part).to(bank.device).unsqueeze(0)
             logits = bank.model.forward(weights, bank.objective.inputs(stacked), model)
             _, loss = bank.objective.losses(logits, stacked)
-            total += loss[0] * len(part)
-    return float(total) / len(windows)
+            right = bank.objective.right(logits, stacked)
+            total += torch.stack([loss[0], right[0]]) * len(part)
+    loss, accuracy = (total / len(windows)).tolist()
+    return loss, accuracy
 
 
-def described(part: str, loss: float) -> dict[str, float]:
-    """The metrics of a part's finite loss in nats per token, under their names.
+def described(part: str, loss: float, accuracy: float) -> dict[str, float]:
+    """The metrics of a part, from its finite loss in nats per token and its accuracy.
 
-    Tokens are bytes, so bits per byte are bits per token.
+    Returns:
+        `PART/loss`: mean cross-entropy. `PART/perplexity`: its exponential, which a float holds.
+        `PART/bits_per_byte`: the loss in bits per byte of text; tokens are bytes, so it is the
+        loss / ln 2. `PART/accuracy`: share of the tokens to which the model gave the highest
+        probability of all; label smoothing does not move it by itself.
     """
     largest = math.log(np.finfo(np.float64).max)
     return {
         f"{part}/loss": loss,
         f"{part}/bits_per_byte": loss / math.log(2),
         f"{part}/perplexity": math.exp(min(loss, largest)),
+        f"{part}/accuracy": accuracy,
     }

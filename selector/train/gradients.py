@@ -44,19 +44,25 @@ class LayerGroups:
         )
 
 
-def described(norms: Sequence[float]) -> dict[str, float]:
+def described(norms: Sequence[float], *, blocks: bool) -> dict[str, float]:
     """The metrics of one run's group norms at one step, before clipping.
 
+    Args:
+        norms: of the embeddings, then of each block.
+        blocks: whether every block is reported: where the run is evaluated, a few times in all. A
+            deep model would else fill its curves, and the tracker, with little else.
+
     Returns:
-        `gradient_norm/embedding`, `gradient_norm/first_block` and `gradient_norm/last_block`: the
+        `gradient_norm/embedding` and `gradient_norm/block/N`, N counting from 0 at the input: the
         norm of the loss's gradient with respect to their parameters, in nats per unit of
         parameter. `gradient_norm/spread`: the largest norm of a block over the smallest, 1 at
         least; gradients that explode or vanish with depth make it grow.
     """
-    embedding, *blocks = norms
-    return {
+    embedding, *each = norms
+    found = {
         "gradient_norm/embedding": embedding,
-        "gradient_norm/first_block": blocks[0],
-        "gradient_norm/last_block": blocks[-1],
-        "gradient_norm/spread": max(blocks) / max(min(blocks), _SMALLEST),
+        "gradient_norm/spread": max(each) / max(min(each), _SMALLEST),
     }
+    if blocks:
+        found |= {f"gradient_norm/block/{place}": norm for place, norm in enumerate(each)}
+    return found

@@ -1,7 +1,9 @@
 """The training loop: runs of one shape enter a bank, are stepped, evaluated and reported, and end.
 
 The host looks at a run at fixed steps that follow from its configuration, and about twice a second
-to see whether somebody wants it to stop; in between, the device is never waited for.
+to see whether somebody wants it to stop; in between, the device is never waited for. So a run
+whose loss or gradient is not finite ends at most half a second, or the steps between two reports,
+later; the step recorded is the exact one.
 """
 
 from __future__ import annotations
@@ -22,9 +24,10 @@ from selector.train.bank import Bank
 from selector.train.data.corpus import Corpus
 from selector.train.data.sample import evaluation_windows
 from selector.train.device import facts, find, is_out_of_memory, reset_peak_memory
-from selector.train.evaluate import described, mean_loss
+from selector.train.evaluate import described, judged
 from selector.train.feed import Feed
 from selector.train.member import Member
+from selector.train.peak import peak
 
 _LOOK_EVERY = 0.5  # seconds
 
@@ -32,12 +35,17 @@ _LOOK_EVERY = 0.5  # seconds
 def train(runs: Sequence[Run], reporter: Reporter, device: str) -> None:
     """Train `runs`, which share one fuse key, side by side; each ends in one `reporter.end`.
 
-    A run that diverges ends alone. One that runs out of memory ends as such where it is the only
-    one; with neighbours, as with every other failure, the exception leaves.
+    Those that are not banked train one after the other. A run that diverges ends alone. One that
+    runs out of memory ends as such where it is the only one; with neighbours, as with every other
+    failure, the exception leaves.
 
     Raises:
         DataError: the prepared data is not there, or too short for the context.
     """
+    if len(runs) > 1 and not all(run.config.banked for run in runs):
+        for run in runs:
+            train([run], reporter, device)
+        return
     started, place = perf_counter(), find(device)
     reset_peak_memory(place)
     try:
@@ -66,6 +74,7 @@ class Training:
         width = 1 << (len(runs) - 1).bit_length()
         self.reporter, self.started, self.trained = reporter, perf_counter(), 0.0
         self.corpus = Corpus.open(first.config.data, first.data_folder)
+        self.peak = peak(device, first.config.compute.precision)
         self.bank = Bank(first.config, width, device)
         if len({fuse_key(run.config, run.tokens) for run in runs}) > 1:
             raise ValueError("runs: expected one fuse key")
@@ -127,16 +136,19 @@ class Training:
         """Report and keep what is due, end the run where it is over; `wrong`: how it diverged."""
         metrics: dict[str, float] = {}
         if member.due and not wrong:
-            metrics |= member.metrics(self.trained)
-            metrics |= gradients.described(self.bank.group_norms(member.slot))
+            capacity = self.peak.flops_per_second / len(self.members)
+            metrics |= member.metrics(self.trained, capacity)
+            norms = self.bank.group_norms(member.slot)
+            metrics |= gradients.described(norms, blocks=member.evaluates)
         if member.keeps and not wrong and member.run.folder is not None:
             state, seconds = self.bank.state(member.slot), perf_counter() - self.started
             checkpoint.save_trunk(member.run.folder, member.snapshot(state, seconds))
         windows = None if wrong else member.windows()
         if windows is not None:
-            loss = mean_loss(self.bank, member.slot, windows)
+            loss, accuracy = judged(self.bank, member.slot, windows)
             if math.isfinite(loss):
-                metrics |= described("validation", loss)
+                metrics |= described("validation", loss, accuracy)
+                member.stopping.see(member.step, metrics, self.bank.weights(member.slot))
                 if (share := member.judged(loss)) != 1.0:
                     self.bank.scale_rates(member.slot, share)
             else:
@@ -144,6 +156,10 @@ class Training:
         if wrong:
             self._end(member, Outcome.DIVERGED, wrong)
             return
+        if member.done and (best := member.stopping.result(member.step)):
+            self.reporter.report(member.run.key, member.step, metrics)
+            self.bank.choose(member.slot, member.stopping.weights)
+            metrics = best  # the last values reported are the run's
         if member.done and member.final:
             metrics |= self._finish(member)
         if metrics:
@@ -157,13 +173,14 @@ class Training:
         """Keep the weights of a run that is judged, and read the test part: once, here."""
         weights, config = self.bank.weights(member.slot), member.config
         if member.run.folder is not None:
-            checkpoint.save(member.run.folder, weights, member.step)
+            step = member.stopping.best_step if member.stopping.weights else member.step
+            checkpoint.save(member.run.folder, weights, step)
         if not config.data.test_share:
             return {}
         tokens, part = config.objective.evaluation_tokens, self.corpus.part("test")
         windows = evaluation_windows(part, config.batch.context, tokens)
-        loss = mean_loss(self.bank, member.slot, windows)
-        return described("test", loss) if math.isfinite(loss) else {}
+        loss, accuracy = judged(self.bank, member.slot, windows)
+        return described("test", loss, accuracy) if math.isfinite(loss) else {}
 
     def _end(self, member: Member, outcome: Outcome, error: str = "") -> None:
         bank = self.bank
@@ -179,6 +196,9 @@ class Training:
                 error=error,
                 facts={
                     **facts(member.config, bank.device, bank.width, member.tokens),
+                    "peak_flops_per_second": round(self.peak.flops_per_second),
+                    "peak_flops_source": self.peak.source,
+                    **member.stopping.facts(),
                     **member.facts,
                 },
             ),

@@ -11,13 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from selector.config.identity import config_content, digest
+from selector.space.cost import flops_per_token
 from selector.track.run import Run
 from selector.train.bank import State
 from selector.train.checkpoint import Snapshot
 from selector.train.data.corpus import Corpus
 from selector.train.data.sample import evaluation_windows
+from selector.train.regularization.horizon import averaged_like
+from selector.train.regularization.stopping import EarlyStopping
 from selector.train.schedule import REACTS, SCHEDULES, shared_steps, warmed_like
 from selector.train.schedule.plateau import Plateau
+from selector.train.spikes import Spikes
 
 _REPORTS = 50  # points of a training curve; each makes the host wait for the device once
 _PILOT_REPORTS = 4  # of a run that is timed: the first holds the warmup of the device
@@ -38,7 +42,11 @@ class Member:
         self._trunk = 0
         if run.trunk_for:
             schedule, longer = run.config.schedule, run.config.steps(run.trunk_for)
-            self.config = replace(run.config, schedule=warmed_like(schedule, self.steps, longer))
+            self.config = replace(
+                run.config,
+                schedule=warmed_like(schedule, self.steps, longer),
+                regularization=averaged_like(run.config.regularization, self.steps, longer),
+            )
             self._trunk = shared_steps(schedule, self.steps, longer)
         reacts = run.config.schedule.name == REACTS
         self._plateau = Plateau(run.config.schedule.values) if reacts else None
@@ -52,6 +60,13 @@ class Member:
         self._windows = evaluation_windows(
             corpus.part("validation"), context, objective.evaluation_tokens
         )
+        self.stopping = EarlyStopping(
+            run.config.regularization.patience,
+            objective.metric,
+            minimize=objective.direction == "minimize",
+        )
+        """Whether its evaluations still improve."""
+        self._loss_spikes, self._gradient_spikes = Spikes(), Spikes()
         self._losses = array("d")
         self._norms = array("d")
         self._started_at = 0
@@ -81,7 +96,7 @@ class Member:
     @property
     def done(self) -> bool:
         """Whether this was the last step."""
-        return self.step == self.steps
+        return self.step == self.steps or self.stopping.over
 
     def snapshot(self, state: State, seconds: float) -> Snapshot:
         """The run as it is now, all its steps taken; `state` is that of its slot."""
@@ -111,11 +126,19 @@ class Member:
     @property
     def _identity(self) -> str:
         content = config_content(self.run.config)
-        return digest({part: value for part, value in content.items() if part != "schedule"})
+        del content["schedule"]
+        for name in ("ema", "swa"):  # the state says how it was averaged
+            del content["regularization"][name]
+        return digest(content)
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether the validation part is evaluated after this step."""
+        return self.step in self._evaluations
 
     def windows(self) -> npt.NDArray[np.int64] | None:
         """The validation windows to evaluate after this step; None: none are due."""
-        return self._windows if self.step in self._evaluations else None
+        return self._windows if self.evaluates else None
 
     def take(self, losses: npt.NDArray[np.float64], norms: npt.NDArray[np.float64]) -> str:
         """Remember further steps, [n] each; what went wrong where one was not finite, else ''."""
@@ -140,14 +163,24 @@ class Member:
         """Take the validation loss at this step; the factor for the rates of all further steps."""
         return self._plateau.see(loss) if self._plateau else 1.0
 
-    def metrics(self, seconds: float) -> dict[str, float]:
-        """Training metrics since the last call; `seconds` is the time trained so far.
+    def metrics(self, seconds: float, capacity: float) -> dict[str, float]:
+        """Training metrics since the last call.
+
+        Args:
+            seconds: trained so far, in all.
+            capacity: the device's peak in FLOPs per second, divided by the runs side by side.
 
         Returns:
             `train/loss`: mean cross-entropy of the steps, in nats per token, without label
             smoothing and z-loss. `gradient_norm`: mean of the whole gradient's norm before
             clipping. `clipped_share`: share of all steps so far whose gradient was longer than
-            grad_clip allows. `tokens_per_second`: of training, evaluations left out.
+            grad_clip allows. `loss_spikes` and `gradient_spikes`: steps so far that leapt above
+            those before them, by the rule of `selector.train.spikes`. `tokens_per_second`: of
+            training, evaluations left out; what neighbours in the bank train meanwhile is not in
+            it. `model_flop_utilization`: the
+            FLOPs per second of all runs side by side over the device's peak, by the formula of
+            `selector.space.cost.flops_per_token`: what a program does beyond it (optimizer, norms,
+            recomputed activations) is no model's work (arXiv 2204.02311, appendix B).
             `learning_rate`: of the last step.
         """
         values = self.config.schedule.values
@@ -155,11 +188,15 @@ class Member:
         factor *= self._plateau.share if self._plateau else 1.0
         steps, since = self.step - self._reported_at, slice(self._reported_at, None)
         tokens = self.tokens - self._tokens_at(max(self._reported_at, self._started_at))
+        speed = tokens / max(seconds - self._reported_seconds, 1e-9)
         found = {
             "train/loss": math.fsum(self._losses[since]) / steps,
             "gradient_norm": math.fsum(self._norms[since]) / steps,
             "clipped_share": self._clipped_share(),
-            "tokens_per_second": tokens / max(seconds - self._reported_seconds, 1e-9),
+            "loss_spikes": self._loss_spikes.count(self._losses),
+            "gradient_spikes": self._gradient_spikes.count(self._norms),
+            "tokens_per_second": speed,
+            "model_flop_utilization": speed * flops_per_token(self.config) / capacity,
             "learning_rate": self.config.optimizer["lr"] * factor,
         }
         self._reported_at, self._reported_seconds = self.step, seconds

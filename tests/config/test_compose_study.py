@@ -228,6 +228,20 @@ def test_folders_with_odd_names(tmp_path, folder):
         ("compute.device=abacus", "expected auto, cpu, cuda"),
         ("data=text", "data.paths: must be given"),
         ("sampler=grid", "a grid over a range needs `grid: N` or `step`"),
+        ("regularization.patience=3", "expected 0 for runs counted in tokens, got 3"),
+        (
+            "regularization.patience=3 budget.epochs=2 objective.metric=train/loss",
+            "expected an objective.metric of the validation part, got train/loss",
+        ),
+        ("tune={regularization.patience:{choices:[0,3]}}", "for runs counted in tokens"),
+        (
+            "regularization.ema=0.1 regularization.swa=0.1",
+            "ema, swa: expected one average of the weights, got 0.1 and 0.1",
+        ),
+        ("regularization.ema=1.5", "expected a number from 0 to 1, got 1.5"),
+        ("regularization.layer_rate_decay=0", "expected a number above 0 to 1, got 0"),
+        ("regularization.stochastic_depth=1", "expected a number from 0 to below 1, got 1"),
+        ("regularization.patience=-1", "expected a finite number from 0, got -1"),
         ("margin.absolute=-1", "margin.absolute: expected a finite number from 0"),
     ],
 )  # fmt: skip

@@ -298,7 +298,9 @@ def test_runs_wait_while_their_device_is_too_hot(monkeypatch: pytest.MonkeyPatch
         gauges.celsius = 60.0
         events = drain(launcher, {"a"})
         assert [type(event) for event in events] == [Started, Reported, Finished]
-        assert ended(events, "a").facts["device_celsius"] == 60.0
+        over = ended(events, "a")
+        assert over.facts["device_celsius"] == over.facts["device_celsius_mean"] == 60.0
+        assert over.facts["device_joules"] == pytest.approx(200.0 * over.seconds) > 0
         gauges.celsius = 90.0
         launcher.submit(function_run("b", "learns"))
         launcher.stop("b")

@@ -22,7 +22,10 @@ class FakeNvml(SimpleNamespace):
 
     def __init__(self, **changes: Any) -> None:
         super().__init__(
-            **({"celsius": {0: 60, 1: 88}, "milliwatts": 250_000, "reasons": 0x4} | changes)
+            **(
+                {"celsius": {0: 60, 1: 88}, "milliwatts": 250_000, "reasons": 0x4, "spent": None}
+                | changes
+            )
         )
         self.started = 0
 
@@ -46,6 +49,11 @@ class FakeNvml(SimpleNamespace):
             raise NVMLError("Not Supported")
         return self.milliwatts
 
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle: int) -> int:  # noqa: N802
+        if self.spent is None:
+            raise NVMLError("Not Supported")
+        return self.spent
+
     def nvmlDeviceGetCurrentClocksThrottleReasons(self, handle: int) -> int:  # noqa: N802
         return self.reasons
 
@@ -55,10 +63,14 @@ class Thermometer:
 
     def __init__(self, celsius: float = 60.0) -> None:
         self.celsius, self.throttled, self.reads = celsius, False, 0
+        self.watts: float | None = 200.0
+        self.joules: float | None = None
 
     def read(self, device: str) -> Reading:
         self.reads += 1
-        return Reading(celsius=self.celsius, watts=200.0, throttled=self.throttled)
+        return Reading(
+            celsius=self.celsius, watts=self.watts, throttled=self.throttled, joules=self.joules
+        )
 
 
 class Clock:
@@ -137,10 +149,33 @@ def test_looks_are_seldom_and_become_facts_of_the_run() -> None:
         telemetry.look(["cuda:0"], {"a": "cuda:0"})
         clock.now += wait
     assert gauges.reads == 2
-    facts = telemetry.facts("a")
-    assert facts == {"device_celsius": 99.0, "throttled_share": 0.5, "device_watts": 200.0}
-    assert telemetry.facts("a") == {}, "a run's readings are told once"
+    assert telemetry.facts("a", 10.0) == {
+        "device_celsius": 99.0,
+        "device_celsius_mean": 84.5,
+        "throttled_share": 0.5,
+        "device_watts": 200.0,
+        "device_joules": 2000.0,
+    }
+    assert telemetry.facts("a", 10.0) == {}, "a run's readings are told once"
     assert not telemetry.too_hot("cuda:0"), "without a limit nothing is too hot"
+
+
+def test_energy_is_the_gpu_s_own_count_where_it_keeps_one() -> None:
+    gauges, clock = Thermometer(), Clock()
+    telemetry = Telemetry(gauges, clock=clock)
+    for spent in (7000.0, 7600.0, 10_000.0):  # mostly idle at the looks, which power alone sees
+        gauges.joules, gauges.watts = spent, 50.0
+        telemetry.look(["cuda:0"], {"a": "cuda:0"})
+        clock.now += 6.0
+    facts = telemetry.facts("a", 15.0)
+    assert facts["device_watts"] == pytest.approx(3000 / 12)
+    assert facts["device_joules"] == pytest.approx(250 * 15)
+    gauges.joules = gauges.watts = None
+    telemetry.look(["cuda:0"], {"b": "cuda:0"})
+    assert "device_joules" not in telemetry.facts("b", 15.0)
+    reading = Nvml(FakeNvml(spent=5_000_000)).read("cuda:0")
+    assert reading is not None
+    assert reading.joules == 5000.0
 
 
 def test_a_pause_ends_five_degrees_below_its_limit() -> None:
@@ -158,5 +193,5 @@ def test_a_pause_ends_five_degrees_below_its_limit() -> None:
 def test_without_gauges_nothing_is_seen() -> None:
     telemetry = Telemetry(None, 80.0)
     telemetry.look(["cuda:0"], {"a": "cuda:0"})
-    assert telemetry.facts("a") == {}
+    assert telemetry.facts("a", 1.0) == {}
     assert not telemetry.too_hot("cuda:0")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from selector.config.metrics import METRICS, find
 from selector.config.schema import Data, RunConfig
 from selector.errors import DataError
 from selector.space import cost
@@ -18,12 +19,15 @@ from selector.track.run import Outcome, Run
 from selector.train import checkpoint
 from selector.train.loop import train
 
-VALIDATION = {"validation/loss", "validation/bits_per_byte", "validation/perplexity"}
+JUDGED = ("loss", "bits_per_byte", "perplexity", "accuracy")
+VALIDATION = {f"validation/{name}" for name in JUDGED}
+EVALUATED = VALIDATION | {"gradient_norm/block/0", "gradient_norm/block/1"}
 TRAINING = {
     *("train/loss", "gradient_norm", "clipped_share", "tokens_per_second", "learning_rate"),
-    *(f"gradient_norm/{name}" for name in ("embedding", "first_block", "last_block", "spread")),
+    *("loss_spikes", "gradient_spikes"),
+    *("gradient_norm/embedding", "gradient_norm/spread", "model_flop_utilization"),
 }
-TEST = {"test/loss", "test/bits_per_byte", "test/perplexity"}
+TEST = {f"test/{name}" for name in JUDGED}
 STEP = 64  # tokens of an optimizer step
 
 
@@ -54,11 +58,17 @@ def test_a_run_learns_and_reports(
     assert curve[-1][1] < curve[0][1]
     assert len(kept.curve("a", "train/loss")) == 52
     for _, step, metrics in kept.reports:
-        assert metrics.keys() == TRAINING | (VALIDATION if step in dict(curve) else set())
+        assert metrics.keys() == TRAINING | (EVALUATED if step in dict(curve) else set())
         assert all(math.isfinite(value) for value in metrics.values())
     assert kept.curve("a", "learning_rate")[-1][1] == pytest.approx(3e-3 / 135)
     numbers = {name for name, value in ended.facts.items() if isinstance(value, int | float)}
-    assert numbers | TRAINING | VALIDATION <= set(REPORTED)  # what subject_to and pareto may name
+    named = {metric.name for name in numbers | TRAINING | EVALUATED if (metric := find(name))}
+    launched = {metric.name for metric in METRICS if "launch" in metric.defined}
+    assert named | launched | {"seconds", "steps"} == set(REPORTED), "what constraints may name"
+    assert all(find(name) for name in numbers | TRAINING | EVALUATED | TEST)
+    work = ended.facts["flops"] / ended.seconds / ended.facts["peak_flops_per_second"]
+    share = [value for _, value in kept.curve("a", "model_flop_utilization")]
+    assert 0.1 * work < sorted(share)[len(share) // 2] < 2  # evaluation left out, a noisy clock
 
 
 @pytest.mark.parametrize("stage", ["explore", "verdict", "rerun", "single"])

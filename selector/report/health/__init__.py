@@ -9,14 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from selector.report.compare import ArmRow
-from selector.report.health.costs import hot_device, slow_arm, too_slow, winner_takes_longer
+from selector.report.health.costs import (
+    hot_device,
+    slow_arm,
+    too_slow,
+    unlike_devices,
+    winner_takes_longer,
+)
 from selector.report.health.curves import overfitting, still_improving, unstable
 from selector.report.health.evidence import Evidence, Finding, gather
 from selector.report.health.failures import infeasible, many_failures, out_of_memory
 from selector.report.health.fairness import (
     other_lengths,
     other_metrics,
-    other_text,
     unequal_budgets,
     unlike_ranges,
 )
@@ -53,12 +58,12 @@ CHECKS: tuple[Check, ...] = (
     unequal_budgets,
     unlike_ranges,
     other_lengths,
-    other_text,
     other_metrics,
     unbalanced_classes,
     too_slow,
     slow_arm,
     winner_takes_longer,
+    unlike_devices,
     hot_device,
 )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from itertools import combinations
 
 from selector.config.command_line import LENGTHS
 from selector.report.digits import number, size
@@ -100,40 +99,6 @@ def other_lengths(evidence: Evidence) -> Iterator[Finding]:
                 " what trains longer is usually better, and may only be better for that",
                 remedy=again(study, [f"budget.tokens={longest}"], "as_long"),
             )
-
-
-def other_text(evidence: Evidence) -> Iterator[Finding]:
-    """Arms are judged on other texts, or by the loss per token of other tokenizers.
-
-    Label smoothing and z-loss change no value here: validation is plain cross-entropy.
-    """
-    study = evidence.study
-    built_in = [found for found in evidence.arms if found.arm.config.built_in]
-    for first, other in combinations(built_in, 2):
-        ours, theirs = first.arm.config.data, other.arm.config.data
-        same_text = (ours.source, ours.paths, ours.validation_share, ours.test_share) == (
-            theirs.source, theirs.paths, theirs.validation_share, theirs.test_share
-        )  # fmt: skip
-        same_tokens = (ours.tokenizer, ours.vocabulary) == (theirs.tokenizer, theirs.vocabulary)
-        if same_text and (same_tokens or _TASK_METRIC.search(study.metric)):
-            continue
-        what = f"{first.name} and {other.name} are judged "
-        per_byte = ["objective.metric=validation/bits_per_byte"]
-        yield Finding(
-            check="values that cannot be compared",
-            arm="",
-            text=what
-            + (
-                f"by {study.metric} per token of unlike tokens: bits per byte can be compared"
-                if same_text
-                else "on unlike text: a lower loss may only mean easier text, so ask about each"
-                " text in a study of its own"
-            ),
-            remedy=again(study, per_byte, "per_byte")
-            if same_text
-            else again(study, alone(first.arm), "alone"),
-        )
-        return
 
 
 def other_metrics(evidence: Evidence) -> Iterator[Finding]:

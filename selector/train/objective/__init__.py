@@ -18,8 +18,10 @@ class Kind:
     """windows -> what the model reads."""
     losses: Callable[..., tuple[Tensor, Tensor]]
     """(logits, windows, extras) -> the loss to train on, the loss to report."""
+    right: Callable[[Tensor, Tensor], Tensor]
+    """(logits, windows) -> the accuracy."""
 
 
 OBJECTIVES: dict[str, Kind] = {
-    "causal_lm": Kind(inputs=causal_lm.inputs, losses=causal_lm.losses),
+    "causal_lm": Kind(inputs=causal_lm.inputs, losses=causal_lm.losses, right=causal_lm.right),
 }

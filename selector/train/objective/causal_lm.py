@@ -36,3 +36,9 @@ def losses(logits: Tensor, windows: Tensor, extras: Extras | None = None) -> tup
         loss = cross_entropy(logits, targets)
         return loss, loss.detach()
     return smoothed_cross_entropy(logits, targets, extras.label_smoothing, extras.z_loss)
+
+
+def right(logits: Tensor, windows: Tensor) -> Tensor:
+    """Share of the targets with the largest of their logits: [K]; shapes as in `losses`."""
+    targets = windows[..., 1:].flatten(1)
+    return (logits.view(*targets.shape, -1).argmax(-1) == targets).float().mean(1)

@@ -7,6 +7,7 @@ from selector.train.optimizer.base import Optimizer
 from selector.train.optimizer.lion import Lion
 from selector.train.optimizer.muon import Muon
 from selector.train.optimizer.sgd import SGD
+from selector.train.optimizer.tier_2 import TIER_2
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
     "sgd": SGD,
@@ -14,4 +15,5 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
     "adamw": AdamW,
     "lion": Lion,
     "muon": Muon,
+    **TIER_2,
 }

@@ -49,6 +49,8 @@ class Optimizer(ABC):
     recompute: Callable[[], Tensor] | None = None
     """Of the bank: fills `gradients` anew, clipped, at the parameters as they are now, on the same
     windows and masks; the loss, [K]."""
+    products: Callable[[Tensor], Tensor] | None = None
+    """Of a bank of one slot: the loss's Hessian, without clipping, times vectors [n, N]."""
     settings: ClassVar[tuple[str, ...]]
     """Names of the values, besides lr and weight_decay, that the rule reads."""
     buffers: ClassVar[tuple[str, ...]]

@@ -14,13 +14,16 @@ decay: a decay of .999 averages over a tenth of a run of 10,000 steps and over t
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from selector.config.regularization import Regularization
 from selector.train.layout import Layout
+from selector.train.regularization.horizon import shares
+
+_SHARES = "weight_average_shares"
 
 
 class Averaging:
@@ -57,55 +60,29 @@ class Averaging:
         share = self._shares.gather(1, (count - 1).clamp_(min=0).unsqueeze(1))
         self._rows.lerp_(self._parameters, share * active.unsqueeze(1))
 
-    def weights(self, slot: int) -> dict[str, Tensor]:
-        """The average of one slot, by name, as views."""
-        return self._layout.views(self._rows[slot])
+    def row(self, slot: int) -> Tensor:
+        """The average of one slot, [N], as a view."""
+        return self._rows[slot]
 
-    def tensors(self, slot: int) -> dict[str, Tensor]:
-        """What a run needs besides its weights to go on, as views by name."""
-        return {f"average/{name}": view for name, view in self.weights(slot).items()}
+    def tensors(self, slot: int, step: int) -> dict[str, Tensor]:
+        """What a run that has made `step` steps needs to go on, by name, as views."""
+        views = self._layout.views(self._rows[slot])
+        average = {f"weight_average/{name}": view for name, view in views.items()}
+        return {**average, _SHARES: self._shares[slot, :step]}
 
-    def made(self, slot: int, step: int) -> Tensor:
-        """The shares by which the average moved in the first `step` steps, [step]."""
-        return self._shares[slot, :step]
-
-    def refuse_other(self, slot: int, made: Tensor) -> None:
-        """Refuse an average that moved by the shares `made`, where the run in `slot` goes on.
+    def restore(self, slot: int, tensors: Mapping[str, Tensor]) -> None:
+        """Take over the average that `tensors` named for another run where this one goes on.
 
         Raises:
-            ValueError: the run's own would differ, and it does not begin anew in the next step.
+            ValueError: there is none, or this run's own would have moved otherwise until there and
+                does not begin anew in the next step.
         """
-        step, ours = len(made), self._shares[slot].cpu()
+        if _SHARES not in tensors:
+            raise ValueError("average: expected one of the weights, got none")
+        made, ours = tensors[_SHARES], self._shares[slot].cpu()
+        step = len(made)
         anew = bool((ours[step : step + 1] == 1.0).any())
         if not anew and not torch.equal(ours[:step], made):
             raise ValueError(f"average: its first {step} steps are averaged with other weights")
-
-
-def shares(regularization: Regularization, steps: int) -> list[float]:
-    """By which share of the difference the average moves after each step of a run, [steps]."""
-    if regularization.ema:
-        decay = 1.0 - 1.0 / _horizon(regularization.ema, steps)
-        return [(1.0 - decay) / (1.0 - decay**step) for step in range(1, steps + 1)]
-    start = steps - _horizon(regularization.swa, steps)
-    return [1.0 / max(1, step - start) for step in range(1, steps + 1)]
-
-
-def averaged_like(regularization: Regularization, steps: int, longer: int) -> Regularization:
-    """Settings with which a run of `steps` steps averages like one of `longer` steps.
-
-    The horizon of an EMA becomes the longer run's in steps. SWA stays: the longer one's has not
-    begun where both part.
-    """
-    if not regularization.ema:
-        return regularization
-    return replace(regularization, ema=min(1.0, _horizon(regularization.ema, longer) / steps))
-
-
-def unlike_from(regularization: Regularization, steps: int) -> int:
-    """The first step from which an equal average makes a run of `steps` steps one of its own."""
-    return steps - _horizon(regularization.swa, steps) if regularization.swa else steps
-
-
-def _horizon(share: float, steps: int) -> int:
-    """Steps that are averaged over: whole ones, at least one."""
-    return max(1, round(share * steps))
+        for name, view in self._layout.views(self._rows[slot]).items():
+            view.copy_(tensors[f"weight_average/{name}"])

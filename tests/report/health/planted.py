@@ -70,8 +70,8 @@ def healthy(share: float) -> dict[str, float]:
         "train/loss": loss - 0.05 + noise,
         "gradient_norm": 2.5 * math.exp(-6 * share) + 0.7,
         "gradient_norm/embedding": 0.5,
-        "gradient_norm/first_block": 0.3,
-        "gradient_norm/last_block": 0.1,
+        "gradient_norm/block/0": 0.3,
+        "gradient_norm/block/1": 0.1,
         "gradient_norm/spread": 3.4 + 2 * share,
         "clipped_share": 0.26,
     }

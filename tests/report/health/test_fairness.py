@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from selector.config.schema import Data
 from selector.config.technique import Technique
 from selector.space.dimension import Choices
 from selector.space.interval import Interval
-from selector.study.study import Arm
 from selector.track.run import Result, Trial
 from tests.report.build import ADAMW, MUON, Builder, Surface, finished, study
 from tests.report.health.planted import all_found, found
@@ -53,14 +51,6 @@ def test_other_keys_are_compared_within_one_optimizer_only() -> None:
     assert finding.arm == "adamw 0.01"
 
 
-def changed_arm(built: Builder, place: int, **changes: object) -> Builder:
-    arms = list(built.study.arms)
-    config = replace(arms[place].config, **changes)  # type: ignore[arg-type]
-    arms[place] = Arm(**{**vars(arms[place]), "config": config})
-    built.study = replace(built.study, arms=tuple(arms))
-    return built
-
-
 def test_runs_of_other_lengths_are_said_unless_they_are_meant() -> None:
     surfaces = [ADAMW, MUON]
 
@@ -78,24 +68,6 @@ def test_runs_of_other_lengths_are_said_unless_they_are_meant() -> None:
     assert not found(built(fair="flops"), "runs of other lengths")
     surfaces = [replace(ADAMW, compared={"budget.tokens": 327_680}), MUON]
     assert not found(built(), "runs of other lengths")
-
-
-def test_other_text_cannot_be_compared() -> None:
-    own = Data(name="text", source="text", paths=("mine.txt",), fingerprint="0123456789ab")
-    (finding,) = found(changed_arm(finished(ADAMW, MUON), 1, data=own), WHAT)
-    assert "adamw and muon are judged on unlike text" in finding.text
-    assert finding.remedy == "selector run optimizers optimizer=adamw name=optimizers_alone"
-    assert not found(finished(ADAMW, MUON), WHAT)
-
-
-def test_other_tokens_are_compared_by_the_byte() -> None:
-    wide = replace(finished(ADAMW).study.arms[0].config.data, vocabulary=50_257)
-    built = changed_arm(finished(ADAMW, MUON), 1, data=wide)
-    (finding,) = found(built, WHAT)
-    assert "bits per byte can be compared" in finding.text
-    assert "objective.metric=validation/bits_per_byte" in finding.remedy
-    built.study = replace(built.study, metric="validation/bits_per_byte")
-    assert not found(built, WHAT)
 
 
 def smoothing(metrics: dict[str, float]) -> Builder:
@@ -117,11 +89,3 @@ def test_a_function_s_loss_under_label_smoothing_cannot_be_compared() -> None:
         " name=optimizers_by_task"
     )
     assert found(smoothing({}), WHAT)[0].remedy == ""
-
-
-def test_the_built_in_trainer_s_loss_is_plain_cross_entropy_whatever_is_smoothed() -> None:
-    surfaces = [
-        Surface(name=f"smoothing {value}", compared={"regularization.label_smoothing": value})
-        for value in (0.0, 0.1)
-    ]
-    assert all_found(finished(*surfaces)) == []

@@ -1,15 +1,12 @@
-"""Dropout's masks, clipping, and the losses of training."""
+"""Dropout's masks."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from selector.train.regularization.clipping import clip_by_norm
 from selector.train.regularization.dropout import Dropout
-from selector.train.regularization.loss import cross_entropy, smoothed_cross_entropy
 
 SIZE = 200_000
 
@@ -60,34 +57,3 @@ def test_dropped_elements_are_chosen_not_multiplied_in_their_gradient() -> None:
     out.sum().backward()
     assert x.grad is not None
     assert torch.equal(x.grad, out.detach())
-
-
-def test_clipping_is_torchs_for_each_slot_and_off_at_zero() -> None:
-    gradients = torch.randn(4, 1000, generator=torch.Generator().manual_seed(0))
-    gradients[3] = torch.nan
-    expected = gradients.clone()
-    largest = torch.tensor([1.0, 0.0, 1e6, 1.0])
-    for slot in (0, 2):
-        vector = torch.nn.Parameter(torch.zeros(1000))
-        vector.grad = expected[slot]
-        torch.nn.utils.clip_grad_norm_([vector], float(largest[slot]))
-    before = gradients[:3].norm(dim=1)
-    norms = clip_by_norm(gradients, largest)
-    torch.testing.assert_close(norms[:3], before)
-    torch.testing.assert_close(gradients[:3], expected[:3])
-    assert torch.isnan(norms[3])
-
-
-def test_losses_are_torchs_for_each_slot() -> None:
-    generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(3, 20, 11, generator=generator, dtype=torch.float64)
-    targets = torch.randint(0, 11, (3, 20), generator=generator)
-    smoothing, weight = torch.tensor([0.0, 0.1, 0.3]), torch.tensor([0.0, 1e-2, 0.0])
-    loss, plain = smoothed_cross_entropy(logits, targets, smoothing, weight)
-    torch.testing.assert_close(cross_entropy(logits, targets), plain)
-    for slot in range(3):
-        arguments = (logits[slot], targets[slot])
-        torch.testing.assert_close(plain[slot], functional.cross_entropy(*arguments))
-        expected = functional.cross_entropy(*arguments, label_smoothing=float(smoothing[slot]))
-        expected += weight[slot] * logits[slot].logsumexp(-1).square().mean()
-        torch.testing.assert_close(loss[slot], expected, rtol=1e-6, atol=1e-6)
