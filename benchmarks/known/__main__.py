@@ -15,9 +15,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.known.expected import CPU, EXPECTED
+
 import selector
 from benchmarks.known.claims import Agreement, Claim, Finding, check
-from benchmarks.known.expected import CPU, EXPECTED
 from selector.config.locations import study_file
 from selector.errors import SelectorError, StudyError
 from selector.study.answer import answer

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from selector.study.answer import Answer, Finalist
 from selector.study.extension import shared_edges
@@ -102,7 +103,7 @@ def _width(tried: Tried, bound: float) -> float:
     """Length in octaves of the stretches of `tried` at or below `bound`."""
     points = [(math.log2(rate), loss) for rate, loss in tried]
     total = 0.0
-    for (left, first), (right, second) in zip(points, points[1:], strict=False):
+    for (left, first), (right, second) in pairwise(points):
         good = [loss <= bound for loss in (first, second)]
         if all(good):
             total += right - left

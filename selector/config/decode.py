@@ -65,7 +65,10 @@ def run_config(mapping: Mapping[str, Any]) -> RunConfig:
         else:
             parts[part] = dataclass_from(hints[part], mapping[part], part, mistakes)
     mistakes.raise_if_any()
-    config = RunConfig(**parts)
+    try:
+        config = RunConfig(**parts)
+    except ValueError as error:  # parts that are right alone and do not go together
+        raise ConfigError(str(error).splitlines()) from error
     for line in schedule_mistakes(config.schedule, config.objective):
         mistakes.add("", f"schedule.{line}")
     mistakes.raise_if_any()

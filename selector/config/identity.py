@@ -117,7 +117,11 @@ def fuse_key(config: RunConfig, tokens: int = 0) -> str:
             "data": config.data.fingerprint or plain(config.data),
             "precision": config.compute.precision,
             "device": config.compute.device,
-            "optimizer": [config.optimizer.name, config.optimizer.version],
+            "optimizer": [
+                config.optimizer.name,
+                config.optimizer.version,
+                config.optimizer.values.get("decay_embeddings", True),
+            ],
             "switches": [
                 regularization.dropout > 0,
                 regularization.stochastic_depth > 0,

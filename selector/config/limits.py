@@ -20,6 +20,10 @@ LIMITS: Mapping[str, tuple[float, float, bool, bool]] = {
     "lr": (0, math.inf, False, False),
     "aux_lr_ratio": (0, math.inf, False, False),
     "eps": (0, math.inf, False, False),
+    "eps1": (0, math.inf, False, False),
+    "eps2": (0, math.inf, False, False),
+    "update_clip": (0, math.inf, False, False),
+    "beta2_power": (0, 1, False, True),
     "momentum": (0, 1, True, False),
     "aux_eps": (0, math.inf, False, False),
     "aux_beta1": (0, 1, True, False),
@@ -60,10 +64,10 @@ LIMITS: Mapping[str, tuple[float, float, bool, bool]] = {
     "spread": (0, 1, False, True),
 } | dict.fromkeys(
     [
-        *("version", "depth", "width", "heads", "mlp_ratio", "vocabulary"),
+        *("version", "depth", "width", "heads", "mlp_ratio", "vocabulary", "base_width"),
         *("micro_batch", "accumulation", "context", "context_start"),
-        *("evaluations", "evaluation_tokens", "cycles"),
-        *("trials", "startup_trials", "tokens", "workers", "ns_steps", "max_arms"),
+        *("evaluations", "evaluation_tokens"),
+        *("trials", "startup_trials", "tokens", "workers", "ns_steps", "max_arms", "cycles"),
         *("precondition_frequency", "max_precondition_dim", "start_preconditioning_step"),
         *("block_size", "update_period", "num_samples"),
     ],
@@ -72,6 +76,8 @@ LIMITS: Mapping[str, tuple[float, float, bool, bool]] = {
 #: Settings whose value is one of a few words.
 WORDS: Mapping[str, tuple[str, ...]] = {
     "shape": ("linear", "one_minus_sqrt"),
+    "decay_rule": ("coupled", "decoupled", "independent"),
+    "scale": ("original", "match_rms_adamw"),
     "anneal": ("cosine", "linear"),
 }
 #: Numbers in whose place a word may stand: what it means follows from the run.

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from selector.config import limits
+from selector.config import limits, parametrization
 from selector.config.batch import Batch
 from selector.config.compute import Compute
 from selector.config.model import Model
@@ -85,6 +85,11 @@ class RunConfig:
     batch: Batch
     regularization: Regularization
     compute: Compute
+
+    def __post_init__(self) -> None:
+        """Refuse parts that do not go together."""
+        if self.built_in and (found := parametrization.mistakes(self.model, self.optimizer)):
+            raise ValueError("\n".join(found))
 
     @property
     def built_in(self) -> bool:

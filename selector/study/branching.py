@@ -30,10 +30,10 @@ def branch_mistake(config: RunConfig, tokens: int, longer: int) -> str:
     """Why a run of `longer` tokens saves nothing by the trunk of one of `tokens`; '' if it does."""
     if not config.built_in:
         return f"the state of a run with objective.kind={config.objective.kind} cannot be kept"
-    if config.batch.grows:
-        return "the batch grows over a share of the run, in other steps of a run of another length"
     if text := algorithms.branch_mistake(config.optimizer.name, config.optimizer.values):
         return text
+    if config.batch.grows:
+        return "the batch grows over a share of the run, in other steps of a run of another length"
     schedule, switches = config.schedule, config.regularization
     if switches.patience:
         return (

@@ -21,12 +21,14 @@ from torch import Tensor
 
 from selector.config.identity import fuse_key
 from selector.config.schema import RunConfig
+from selector.space.derived import effective
 from selector.train.backward import Backward
 from selector.train.gradients import LayerGroups
-from selector.train.layout import Layout, Parameter
+from selector.train.layout import Layout
 from selector.train.model import MODELS
 from selector.train.objective import OBJECTIVES
 from selector.train.optimizer import OPTIMIZERS
+from selector.train.optimizer.groups import groups, parameters
 from selector.train.regularization.averaging import Averaging
 from selector.train.regularization.clipping import clip_by_norm, clip_by_value
 from selector.train.regularization.sharpness import Sharpness
@@ -76,13 +78,11 @@ class Bank:
         self.fuse_key = fuse_key(config)
         self.model = MODELS[config.model.family]
         self.objective = OBJECTIVES[config.objective.kind]
-        self.layout = Layout(
-            self.model.parameters(config.model, config.data.vocabulary, config.batch.context)
-        )
+        self.layout = Layout(parameters(config))
         self.parameters = torch.zeros(width, self.layout.size, device=device, dtype=dtype)
         self.gradients = torch.zeros_like(self.parameters)
         self.optimizer = OPTIMIZERS[config.optimizer.name](
-            self.layout, self.parameters, self.gradients
+            self.layout, self.parameters, self.gradients, groups(config)
         )
         self.optimizer.recompute, self.optimizer.products = self._recompute, self._products
         self.active = torch.zeros(width, device=device, dtype=torch.bool)
@@ -116,7 +116,7 @@ class Bank:
             raise ValueError(f"slot {slot}: {fuse_key(config)} does not fit in {self.fuse_key}")
         self.parameters[slot] = self._initial_row(seed)
         self.optimizer.expect(slot, seed, steps)
-        self.optimizer.enter(slot, config.optimizer.values)
+        self.optimizer.enter(slot, effective(config), groups(config))
         for name, tensor in self.regularization.items():
             tensor[slot] = getattr(config.regularization, name)
         if steps > self.factors.shape[1]:
@@ -278,13 +278,9 @@ class Bank:
     def _initial_row(self, seed: int) -> Tensor:
         """Initial parameters, drawn on the CPU in the model's own order: equal on all devices."""
         generator = torch.Generator().manual_seed(seed)
-        config = self.config
         row = torch.empty(self.layout.size)
         views = self.layout.views(row)
-        drawn: list[Parameter] = self.model.parameters(
-            config.model, config.data.vocabulary, config.batch.context
-        )
-        for parameter in drawn:
+        for parameter in parameters(self.config):
             if parameter.std:
                 views[parameter.name].normal_(parameter.mean, parameter.std, generator=generator)
             else:

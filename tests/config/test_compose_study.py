@@ -161,7 +161,7 @@ def test_folders_with_odd_names(tmp_path, folder):
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
-        ("optimizer=adamww", "optimizer: unknown option 'adamww'; known: adam, adamw"),
+        ("optimizer=adamww", "optimizer: unknown option 'adamww'; known: adafactor, adagrad, adam"),
         ("optimizer=adamw,muonn", "did you mean 'muon'?"),
         ("optimizer.lrr=0.1", "no such key: unknown key 'lrr'; known: lr"),
         ("budget.trails=3", "did you mean 'trials'?"),
