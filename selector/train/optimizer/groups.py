@@ -62,10 +62,14 @@ def groups(config: RunConfig) -> list[Group]:
 def layer_multipliers(config: RunConfig) -> Mapping[int, float]:
     """Block -> multiplier of its rate and decay; empty: rates do not differ by block.
 
-    Blocks count from 0; -1 stands for what comes before them (embeddings), and their number for
-    what comes after them (the last norm, the head).
+    Blocks count from 0; -1 stands for what comes before them (embeddings, a tied one too), and
+    their number for what comes after them (the last norm, the head). Each has the rate of what
+    comes after it times `layer_rate_decay` (arXiv 2106.08254, whose embeddings are lowest, too).
     """
-    return {}
+    share, depth = config.regularization.layer_rate_decay, config.model.depth
+    if share == 1.0:
+        return {}
+    return {block: share ** (depth - block) for block in range(-1, depth + 1)}
 
 
 def grouped(
