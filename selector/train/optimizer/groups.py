@@ -78,13 +78,14 @@ def groups(config: RunConfig) -> list[Group]:
 def layer_multipliers(config: RunConfig) -> Mapping[int, float]:
     """Block -> multiplier of its rate and decay; empty: rates do not differ by block.
 
-    Blocks count from 0; -1 stands for what comes before them (embeddings), and their number for
-    what comes after them (the last norm, the head), which is treated as the last block is.
+    Blocks count from 0; -1 stands for what comes before them (embeddings, a tied one too), and
+    their number for what comes after them (the last norm, the head). Each has the rate of what
+    comes after it times `layer_rate_decay` (arXiv 2106.08254, whose embeddings are lowest, too).
     """
-    share, last = config.regularization.layer_rate_decay, config.model.depth - 1
-    if share == 1:
+    share, depth = config.regularization.layer_rate_decay, config.model.depth
+    if share == 1.0:
         return {}
-    return {block: share ** max(0, last - block) for block in range(-1, last + 2)}
+    return {block: share ** (depth - block) for block in range(-1, depth + 1)}
 
 
 def grouped(
