@@ -195,7 +195,11 @@ def list_(asked: argparse.Namespace) -> int:
         raise ConfigError(unknown("axis", asked.axis, list(found)))
     if asked.json:
         chosen = {asked.axis: found[asked.axis]} if asked.axis else found
-        return _json({"axes": chosen, "studies": {} if asked.axis else studies()})
+        described = {
+            axis: {name: vars(option) for name, option in options.items()}
+            for axis, options in chosen.items()
+        }
+        return _json({"axes": described, "studies": {} if asked.axis else studies()})
     show.catalogue(found, {} if asked.axis else studies(), asked.axis)
     return 0
 
