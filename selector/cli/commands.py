@@ -15,11 +15,16 @@ def plan(asked: argparse.Namespace) -> int:
     """What would run: arms, spaces, runs, tokens, time; trains nothing."""
     import selector
     from selector.cli import plan as planned
+    from selector.cli.explain import explained_mapping, show_explained
+    from selector.study.explain import explain
 
     made = selector.plan(asked.study, asked.overrides, runs=asked.runs)
+    explained = explain(made.study) if asked.explain else ()
     if asked.json:
-        return _json(planned.plan_mapping(made))
+        more = {"explained": explained_mapping(explained)} if asked.explain else {}
+        return _json(planned.plan_mapping(made) | more)
     planned.show_plan(made, asked.study, asked.overrides)
+    show_explained(explained)
     return 0
 
 
@@ -190,7 +195,11 @@ def list_(asked: argparse.Namespace) -> int:
         raise ConfigError(unknown("axis", asked.axis, list(found)))
     if asked.json:
         chosen = {asked.axis: found[asked.axis]} if asked.axis else found
-        return _json({"axes": chosen, "studies": {} if asked.axis else studies()})
+        described = {
+            axis: {name: vars(option) for name, option in options.items()}
+            for axis, options in chosen.items()
+        }
+        return _json({"axes": described, "studies": {} if asked.axis else studies()})
     show.catalogue(found, {} if asked.axis else studies(), asked.axis)
     return 0
 

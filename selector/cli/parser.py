@@ -25,6 +25,7 @@ Which model size, optimizer, schedule, batch and regularization should I train w
 and how sure are we?
 
   selector plan   STUDY [override …]   what would run; trains nothing
+                                       [--explain: what each arm costs and its settings come to]
   selector run    STUDY [override …]   run it, or go on with it; ends with the report
                                        [--from NAME: start from an import or another study]
   selector status [STUDY]              progress, best so far, failures by kind
@@ -80,6 +81,15 @@ def _study_and_overrides(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("overrides", nargs="*", metavar="override")
 
 
+def _plan(parser: argparse.ArgumentParser) -> None:
+    _study_and_overrides(parser)
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="parameters, FLOPs, steps, rates and decays of each arm; loads torch",
+    )
+
+
 def _run(parser: argparse.ArgumentParser) -> None:
     _study_and_overrides(parser)
     parser.add_argument(
@@ -123,7 +133,7 @@ _COMMANDS: dict[
     str,
     tuple[Callable[[argparse.Namespace], int], Callable[[argparse.ArgumentParser], None]],
 ] = {
-    "plan": (commands.plan, _study_and_overrides),
+    "plan": (commands.plan, _plan),
     "run": (commands.run, _run),
     "status": (commands.status, _optional("study", "a stored study; default: all")),
     "report": (commands.report, _study),

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from selector.config.catalogue import Option
     from selector.study.status import Status
 
 
@@ -54,14 +55,15 @@ def arms_table(arms: Sequence[Mapping[str, Any]], judged_by: str) -> Table:
 
 
 def catalogue(
-    axes: Mapping[str, Mapping[str, str]], studies: Mapping[str, str], axis: str | None
+    axes: Mapping[str, Mapping[str, Option]], studies: Mapping[str, str], axis: str | None
 ) -> None:
     """What there is to choose from."""
     console = Console(highlight=False)
     if axis:
         table = Table(box=None, pad_edge=False, show_header=False)
-        for option, text in axes[axis].items():
-            table.add_row(f"[bold]{escape(option)}[/]", escape(text))
+        for name, option in axes[axis].items():
+            marks = f" [dim]({escape(option.marks)})[/]" if option.marks else ""
+            table.add_row(f"[bold]{escape(name)}[/]", f"{escape(option.text)}{marks}")
         console.print(table)
         return
     console.print("[bold]studies[/]  (selector run STUDY)")
@@ -72,8 +74,10 @@ def catalogue(
     console.print("\n[bold]axes[/]  (selector list AXIS)")
     table = Table(box=None, pad_edge=False, show_header=False)
     for name, options in axes.items():
-        table.add_row(f"  [bold]{name}[/]", escape(", ".join(options)))
+        words = [item if option.banked else f"{item}*" for item, option in options.items()]
+        table.add_row(f"  [bold]{name}[/]", escape(", ".join(words)))
     console.print(table)
+    console.print("\n* trains unbanked: one run at a time")
 
 
 def counted(number: int, word: str) -> str:

@@ -99,6 +99,20 @@ CAPABILITIES: Mapping[str, Capability] = {
 }
 
 
+#: Options of `conf/optimizer` with YAML files of their own -> the algorithm they train with.
+ALGORITHMS: Mapping[str, str] = {
+    "ademamix": "ademamix",
+    "lamb": "lamb",
+    "mars": "mars",
+    "prodigy": "prodigy",
+    "schedule_free_adamw": "schedulefreeadamw",  # schedulefree's own classes, alike in all this
+    "schedule_free_sgd": "schedulefreesgd",
+    "shampoo": "scalableshampoo",
+    "soap": "soap",
+    "sophia": "sophiah",
+}
+
+
 def capability(algorithm: str) -> Capability:
     """What `algorithm` needs."""
     return CAPABILITIES.get(algorithm, _PLAIN)
@@ -141,6 +155,19 @@ def completed(values: Mapping[str, Any]) -> dict[str, Any]:
     defaults = {**own, **capability(name).instead}
     filled = {key: _frozen(given.get(key, defaults[key])) for key in offered}
     return {**values, "settings": filled}
+
+
+def branch_mistake(option: str, values: Mapping[str, Any]) -> str:
+    """Why a longer run cannot start from a shorter one of this optimizer; '' if it can."""
+    name = str(values.get("algorithm", ALGORITHMS.get(option, "")))
+    own = capability(name)
+    if own.no_state:
+        return f"the state of {name} cannot be kept: {own.no_state}"
+    if own.steps:
+        return f"{name} schedules over its own {own.steps}, the length of the run, from the start"
+    if values.get("alpha_warmup"):
+        return f"the slow momentum of {name} warms up over the length of the run (alpha_warmup)"
+    return ""
 
 
 def _mistakes(name: str, values: Mapping[str, Any]) -> list[str]:

@@ -2,17 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+from selector.config.compose import load_yaml
+from selector.config.extras import EXTRA_OF, PACKAGES, installed
 from selector.config.locations import conf_folder, study_names
 from selector.config.schema import GROUPS
 
+#: Options of tier 2 that train banked all the same; those of libraries are in `extras.PACKAGES`.
+TIER_2: Mapping[str, frozenset[str]] = {"schedule": frozenset(("cyclic", "reduce_on_plateau"))}
+#: Where a technique's author, not we, chose what a study starts from.
+NOT_TUNED = {("optimizer", "library")}
 
-def axes() -> dict[str, dict[str, str]]:
-    """Axis -> option -> what it is, in a line."""
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One option of an axis."""
+
+    text: str
+    """What it is, in a line."""
+    tier: int
+    """1: ours, tested against a reference; 2: a kept library's, or tested less."""
+    banked: bool
+    """Whether it trains beside others in a bank; else one run at a time."""
+    tuned_by_us: bool
+    """Whether its defaults and ranges are ours."""
+    extra: str
+    """Which extra of selector it needs: pip install 'selector[EXTRA]'; empty: none."""
+    installed: bool
+    """Whether what it needs is there."""
+
+    @property
+    def marks(self) -> str:
+        """What sets it apart, in words; empty: nothing."""
+        missing = "" if self.installed else f"needs pip install 'selector[{self.extra}]'"
+        found = (
+            f"tier {self.tier}" if self.tier > 1 else "",
+            "" if self.banked else "trains unbanked",
+            "" if self.tuned_by_us else "not tuned by us",
+            missing or (f"from selector[{self.extra}]" if self.extra else ""),
+        )
+        return ", ".join(filter(None, found))
+
+
+def axes() -> dict[str, dict[str, Option]]:
+    """Axis -> option -> what it is."""
     return {
         group: {
-            path.stem: first_comment(path)
+            path.stem: _option(group, path)
             for path in sorted((conf_folder() / group).glob("*.yaml"))
         }
         for group in GROUPS
@@ -39,3 +78,17 @@ def first_comment(path: Path) -> str:
         if word.endswith((".", "?")):
             break
     return " ".join(kept)
+
+
+def _option(group: str, path: Path) -> Option:
+    banked = bool(load_yaml(path).get("banked", True))
+    package = PACKAGES.get((group, path.stem), "")
+    second = bool(package) or not banked or path.stem in TIER_2.get(group, ())
+    return Option(
+        text=first_comment(path),
+        tier=2 if second else 1,
+        banked=banked,
+        tuned_by_us=(group, path.stem) not in NOT_TUNED,
+        extra=EXTRA_OF[package] if package else "",
+        installed=not package or installed(package),
+    )

@@ -37,9 +37,12 @@ DIFFERENCES: Mapping[str, Difference] = {
         keys=("regularization.label_smoothing",),
         why="it gives up probability of the right token, whether or not the model chooses worse",
     ),
-    "noise in training": Difference(
-        keys=("regularization.dropout",),
-        why="it is the value of the disturbed model, on text that it learns by",
+    "regularization": Difference(
+        keys=tuple(
+            f"regularization.{name}"
+            for name in ("dropout", "stochastic_depth", "sam", "ema", "swa")
+        ),
+        why="it is not the model that is judged: noise is on, averages of the weights are not",
     ),
     "models": Difference(keys=("model",), why="it is measured per unit of other parameters"),
     "batch sizes": Difference(
@@ -157,7 +160,7 @@ METRICS: tuple[Metric, ...] = (
     _training(
         "train/loss", "nats a token", "lower", "mean cross-entropy of the steps since the last",
         text="", tokens="validation/bits_per_byte", label_smoothing="validation/accuracy",
-        noise_in_training="validation/loss",
+        regularization="validation/loss",
     ),
     _training(
         "gradient_norm", "nats per unit of parameter", "",
@@ -168,6 +171,8 @@ METRICS: tuple[Metric, ...] = (
     _norm("block/*", "of each block from the input on, at each evaluation"),
     _norm("spread", "the largest block's over the smallest's", unit="factor"),
     _training("clipped_share", "share", "", "steps so far whose gradient was clipped"),
+    _training("loss_spikes", "steps", "lower", "steps so far whose loss leapt above those before"),
+    _training("gradient_spikes", "steps", "lower", "steps so far whose gradient's norm did"),
     _training("learning_rate", "", "", "the scheduled rate of the last step"),
     _training(
         "tokens_per_second", "tokens/s", "higher", "training of one run, evaluation left out",

@@ -34,6 +34,12 @@ class Model:
     """Whether the output projection is the token embedding's transpose."""
     qk_norm: bool = False
     """Whether queries and keys are normalized to unit root mean square before attention."""
+    parametrization: Literal["standard", "per_layer_rate", "mup"] = "standard"
+    """How initial values, multipliers and learning rates follow the width. standard: they do not.
+    per_layer_rate: rates of hidden matrices and the head go with base_width / width
+    (arXiv 2407.05872). mup: as in table 8 of arXiv 2203.03466."""
+    base_width: int = 128
+    """The width at which every parametrization is the same; where the rates were tuned."""
 
     def __post_init__(self) -> None:
         """Refuse shapes that cannot be built."""

@@ -27,6 +27,7 @@ from selector.config.identity import plain
 from selector.config.locations import conf_folder
 from selector.config.parts import check_keys, decode_parts, no_such_key
 from selector.config.question import Question
+from selector.config.regularization import PATIENCE, patience_mistake
 from selector.config.schema import GROUPS, PARTS, Launch, RunConfig, Track
 from selector.config.technique import Technique, Value
 from selector.errors import ConfigError
@@ -209,6 +210,9 @@ def _typed_arm(
     budget = dataclass_from(Budget, mapping["budget"], "budget", mistakes)
     if config is None or budget is None:
         return None
+    switches, metric = config.regularization, config.objective.metric
+    if text := patience_mistake(switches.patience, metric, budget.length[0]):
+        mistakes.add(PATIENCE, text)
     own = plain(config) | {"budget": plain(budget)}
     typed = {  # 0 and 0.0 are one value of a number: the configuration's own form names the arm
         key: value if key in GROUPS or isinstance(value, tuple) else value_at(own, key)

@@ -77,6 +77,9 @@ def how_it_was_run(provenance: Mapping[str, Any]) -> list[FactLine]:
         "Runs": f"{runs['over']} of {runs['planned']} over",
         "Training time": seconds and f"{duration(seconds)}, all runs together",
         "Training tokens": tokens and f"{size(tokens)}, all runs together",
+        "Energy": _energy(provenance["joules"], seconds),
+        "Model-FLOP utilization": _utilization(provenance["utilization"]),
+        **{f"Not comparable, {name}": why for name, why in _marked(provenance["incomparable"])},
         "Started": provenance.get("started"),
         "Ended": provenance.get("ended"),
         **{name: ", ".join(map(str, found)) for name, found in provenance["facts"].items()},
@@ -85,6 +88,25 @@ def how_it_was_run(provenance: Mapping[str, Any]) -> list[FactLine]:
         "Report written by": f"selector {provenance['selector']}",
     }
     return [FactLine(name=_title(name), value=value) for name, value in lines.items() if value]
+
+
+def _energy(joules: float | None, seconds: float) -> str:
+    if joules is None:
+        return ""
+    power = f", {joules / seconds:.0f} W on average" if seconds else ""
+    return f"{joules / 3.6e6:.2g} kWh by the GPUs in all runs together{power}"
+
+
+def _utilization(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.2g} % of the device's peak in the median run"
+
+
+def _marked(incomparable: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The metrics that share a reason, and the reason."""
+    found: dict[str, list[str]] = {}
+    for name, why in incomparable.items():
+        found.setdefault(why, []).append(name)
+    return [(", ".join(names), why) for why, names in found.items()]
 
 
 def _lengths(tokens: Mapping[str, int], fair: str) -> str:

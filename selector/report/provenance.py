@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,9 +13,11 @@ from selector.space.cost import parameters
 from selector.space.dimension import range_mapping
 from selector.study.agenda import SAMPLER
 from selector.study.answer import Answer
+from selector.study.comparable import marks
 from selector.study.sampler import sampler_facts
 from selector.study.stored import StoredStudy
 from selector.track.record import StoredRun
+from selector.track.run import Outcome
 
 # A fact with more distinct values than this is a measurement of each run, not a condition.
 _MOST_VALUES = 6
@@ -61,6 +65,9 @@ def provenance(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
         "runs": {"over": runs_over, "planned": planned},
         "seconds": sum(item.result.seconds for item in over if item.result),
         "tokens": sum(map(tokens_spent, over)),
+        "utilization": _median(over, "model_flop_utilization"),
+        "joules": _sum(over, "device_joules"),
+        "incomparable": marks(study),
         "facts": _facts(over),
         "notes": list(study.notes),
         "decisions": record.decisions(),
@@ -115,6 +122,22 @@ def evidence(answer: Answer) -> dict[str, Any]:
             for item in answer.finalists
         ],
     }
+
+
+def _median(runs: list[StoredRun], metric: str) -> float | None:
+    """Of the completed runs' last values; None where none reports it."""
+    results = [item.result for item in runs if item.result]
+    found = [
+        result.metrics[metric]
+        for result in results
+        if result.outcome is Outcome.COMPLETE and metric in result.metrics
+    ]
+    return statistics.median(found) if found else None
+
+
+def _sum(runs: list[StoredRun], fact: str) -> float | None:
+    found = [item.result.facts[fact] for item in runs if item.result and fact in item.result.facts]
+    return math.fsum(found) if found else None
 
 
 def _seeds(runs: list[StoredRun]) -> dict[str, list[int]]:

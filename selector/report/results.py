@@ -10,6 +10,9 @@ Columns of `results`:
     metrics.NAME …  a column for each metric's last value
     error           for people; empty where nothing went wrong
 
+`results(…).attrs["incomparable"]` says of which of these metrics the values of unlike runs cannot
+be compared: name -> why. What each of them means: docs/metrics.md.
+
 Columns of `curves`: arm, trial, sub_search, stage, seed, step, tokens, and metrics.NAME. `tokens`
 is missing where a function of the user's trains: its steps have no known size.
 
@@ -22,6 +25,7 @@ from typing import Any
 
 import pandas
 
+from selector.study.comparable import marks
 from selector.study.stored import StoredStudy
 from selector.track.record import StoredRun
 
@@ -45,7 +49,9 @@ def results(stored: StoredStudy) -> pandas.DataFrame:
         METRIC + name for item in runs if item.result for name in item.result.metrics
     )
     columns = [*names, *tuned, *sorted(metrics), "error"]
-    return _typed(pandas.DataFrame(rows, columns=columns))
+    table = _typed(pandas.DataFrame(rows, columns=columns))
+    table.attrs["incomparable"] = marks(stored.study)
+    return table
 
 
 def curves(stored: StoredStudy) -> pandas.DataFrame:
@@ -56,7 +62,6 @@ def curves(stored: StoredStudy) -> pandas.DataFrame:
     length = 0
     for item in stored.record.runs():
         trial, config = item.trial, item.run.config
-        per_step = None if not config.built_in else config.batch.tokens_per_step
         place = {
             "arm": trial.arm if trial else "",
             "trial": trial.number if trial else None,
@@ -66,7 +71,7 @@ def curves(stored: StoredStudy) -> pandas.DataFrame:
         }
         for point in stored.record.curve(item.run.key):
             step = int(point.pop("step"))
-            tokens = None if per_step is None else step * per_step
+            tokens = config.tokens_read(item.run.tokens, step) if config.built_in else None
             row: dict[str, Any] = {**place, "step": step, "tokens": tokens}
             row |= {METRIC + name: value for name, value in point.items()}
             for name, value in row.items():

@@ -14,6 +14,7 @@ from selector.config.dotted import leaves
 from selector.config.identity import plain
 from selector.config.metrics import DIFFERENCES, METRICS, Metric, better_for, find
 from selector.config.schema import RunConfig
+from selector.study.study import Study
 
 if TYPE_CHECKING:
     from selector.config.study import ComposedStudy  # which loads Hydra
@@ -65,8 +66,14 @@ def differences(
     return found
 
 
+def marks(study: Study) -> dict[str, str]:
+    """Metrics that mean unlike things in the runs of a study -> why, for its report."""
+    arms = study.arms
+    return incomparable([arm.config for arm in arms], [arm.space.dimensions for arm in arms])
+
+
 def incomparable(configs: Sequence[RunConfig], spaces: Sequence[Collection[str]]) -> dict[str, str]:
-    """Metrics that mean unlike things in the runs of a study -> why, in words, for its report."""
+    """Metrics that mean unlike things in the runs of a study -> why, in words."""
     if not all(config.built_in for config in configs):
         return {}
     differing = differences(configs, spaces)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from selector.study.lengths import settle, untimed
 from selector.study.loop import run_study
 from selector.study.pilot import time_arms
 from selector.study.replays import with_tables
+from selector.study.step_sizes import arm_full_batch_mistakes, full_batch_note
 from selector.study.stored import StoredStudy, check_name, read_mapping
 from selector.study.study import Arm, Study, question_changes
 from selector.track.lock import study_lock
@@ -167,12 +168,13 @@ def prepare_data(study: Study, runs: Path) -> Study:
     """The study with each arm's data read, tokenized and named, and the lengths of its runs.
 
     Raises:
-        InputError: every mistake in the data and tables, functions that cannot be imported, and
-            lengths that are not one step.
+        InputError: every mistake in the data and tables, functions that cannot be imported,
+            libraries that are missing, and lengths that are not one step.
     """
     if any(arm.config.objective.kind == "replay" for arm in study.arms):
         return with_tables(study)
     from selector.launch.function import check
+    from selector.launch.usable import refuse_unusable
     from selector.train.data.prepare import prepare
 
     prepared: dict[object, object] = {}
@@ -184,6 +186,7 @@ def prepare_data(study: Study, runs: Path) -> Study:
             if config.objective.kind == "function":
                 check(config)
             else:
+                refuse_unusable(config)
                 key = (config.data, config.batch.context)
                 if key not in prepared:
                     prepared[key] = prepare(
@@ -195,7 +198,25 @@ def prepare_data(study: Study, runs: Path) -> Study:
         arms.append(replace(arm, config=config))
     if mistakes:
         raise InputError(list(dict.fromkeys(mistakes)))
-    return _settled(replace(study, arms=tuple(arms)), runs / DATA_FOLDER)
+    notes = _compare_with_text(arms, runs / DATA_FOLDER)
+    kept = tuple(note for note in study.notes if note not in notes)
+    return _settled(replace(study, arms=tuple(arms), notes=(*kept, *notes)), runs / DATA_FOLDER)
+
+
+def _compare_with_text(arms: Sequence[Arm], data_folder: Path) -> list[str]:
+    """Notes on steps larger than the text.
+
+    Raises:
+        ConfigError: steps that would have to read windows twice.
+    """
+    mistakes, notes = [], []
+    for arm in arms:
+        there = training_tokens(arm.config, data_folder)
+        mistakes += arm_full_batch_mistakes(arm, there)
+        notes += full_batch_note(arm, there)
+    if mistakes:
+        raise ConfigError(list(dict.fromkeys(mistakes)))
+    return notes
 
 
 def _settled(study: Study, data_folder: Path) -> Study:

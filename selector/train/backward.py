@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from selector.config.schema import RunConfig
 from selector.train.layout import Layout
@@ -32,7 +33,7 @@ class Backward:
     def __init__(
         self, config: RunConfig, layout: Layout, parameters: Tensor, gradients: Tensor
     ) -> None:
-        self.config, self.gradients = config, gradients
+        self.config, self.gradients, self._layout = config, gradients, layout
         self._matrices = slice(0, layout.decayed_stop)
         self._parameters = parameters
         self.model = MODELS[config.model.family]
@@ -60,6 +61,7 @@ class Backward:
             regularization: values by name, [K] each.
         """
         accumulation = len(windows)
+        passes = count * self.config.batch.accumulation  # at most so many before this step
         start = torch.where(active, 1.0 / accumulation, 0.0).to(self.gradients.dtype)
         reported = torch.zeros_like(start)
         extras = self._extras(regularization)
@@ -68,7 +70,7 @@ class Backward:
                 self.weights,
                 self.objective.inputs(part),
                 self.config.model,
-                self._drop(regularization, seed, count * accumulation + micro, part.shape[1]),
+                self._drop(regularization, seed, passes + micro, part.shape[1]),
             )
             loss, plain = self.objective.losses(logits, part, extras)
             found = torch.autograd.grad(loss, list(self.weights.values()), start)
@@ -83,6 +85,51 @@ class Backward:
             l1 = torch.where(active, regularization["l1"], 0.0)
             add_l1(self.gradients[:, columns], self._parameters[:, columns], l1)
         return reported.div_(accumulation)
+
+    def products(
+        self,
+        windows: Tensor,
+        seed: Tensor,
+        count: Tensor,
+        regularization: Mapping[str, Tensor],
+        probes: Tensor,
+    ) -> Tensor:
+        """The Hessian of the mean training loss of one run, times each of some vectors.
+
+        Args:
+            windows: int64 [accumulation, 1, sequences, context + 1].
+            seed: int64 [1].
+            count: int64 [1], steps that the run has made.
+            regularization: values by name, [1] each.
+            probes: [n, N].
+
+        Returns:
+            [n, N].
+        """
+        weights, extras = list(self.weights.values()), self._extras(regularization)
+        found = torch.zeros_like(probes)
+        for micro, part in enumerate(windows):
+            passes = count * len(windows) + micro
+            # The fused kernels of attention cannot be differentiated twice.
+            with sdpa_kernel(SDPBackend.MATH):
+                logits = self.model.forward(
+                    self.weights,
+                    self.objective.inputs(part),
+                    self.config.model,
+                    self._drop(regularization, seed, passes, part.shape[1]),
+                )
+                loss, _ = self.objective.losses(logits, part, extras)
+                slopes = torch.autograd.grad(loss / len(windows), weights, create_graph=True)
+            for row, probe in zip(found, probes, strict=True):
+                products = torch.autograd.grad(
+                    slopes,
+                    weights,
+                    list(self._layout.views(probe).values()),
+                    retain_graph=True,
+                    materialize_grads=True,
+                )
+                row += torch.cat([product.flatten() for product in products])
+        return found
 
     def _drop(
         self, regularization: Mapping[str, Tensor], seed: Tensor, passes: Tensor, sequences: int

@@ -127,7 +127,7 @@ def test_all_mistakes_of_a_mapping_are_collected():
         run_config(mapping)
     assert caught.value.mistakes == (
         "model.colour: unknown key 'colour'; known: name, version, family, depth, width, heads,"
-        " mlp_ratio, activation, bias, tied_embeddings, qk_norm",
+        " mlp_ratio, activation, bias, tied_embeddings, qk_norm, parametrization, base_width",
         "model.depth: expected int, got 'two'",
         "schedule: missing",
         "batch.context: expected a finite number from 1, got 0",

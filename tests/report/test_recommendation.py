@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from selector.config.decode import run_config
 from selector.config.identity import config_fingerprint
 from selector.config.single import compose_single
+from selector.report.facts import how_it_was_run
 from selector.report.recommendation import recommendation, recommended_yaml
+from selector.report.results import results
 from selector.study.answer import answer
 from selector.track.record import from_yaml
+from selector.track.run import Result, Trial
 from tests.report.build import ADAMW, MUON, SGD, Builder, finished, study
 
 
@@ -63,6 +67,36 @@ def test_how_it_was_run_is_kept() -> None:
     assert kept["decisions"] == [{"format": 1, "decision": "finalist", "trial": 3}]
     assert kept["runs"] == {"over": 80, "planned": 80}
     assert "started" not in kept
+
+
+def test_energy_utilization_and_what_cannot_be_compared_are_said() -> None:
+    def change(result: Result, trial: Trial, stage: str) -> Result:
+        share = 0.4 if stage == "verdict" else 0.3
+        metrics = {**result.metrics, "model_flop_utilization": share}
+        facts = {**result.facts, "device_joules": 45_000.0}
+        return replace(result, metrics=metrics, facts=facts)
+
+    built = finished(ADAMW, MUON, change=change)
+    first, second = built.study.arms
+    smoothed = replace(second.config.regularization, label_smoothing=0.1)
+    second = replace(second, config=replace(second.config, regularization=smoothed))
+    built.study = replace(built.study, arms=(first, second))
+    stored = built.stored()
+    kept = recommendation(stored, answer(stored.study, stored.record))["provenance"]
+    assert kept["utilization"] == 0.3
+    assert kept["joules"] == 80 * 45_000.0
+    assert set(kept["incomparable"]) >= {"validation/loss", "validation/perplexity"}
+    assert "validation/accuracy" not in kept["incomparable"]
+    assert results(stored).attrs["incomparable"] == kept["incomparable"]
+    lines = {line.name: line.value for line in how_it_was_run(kept)}
+    assert lines["Energy"].startswith("1 kWh by the GPUs in all runs together, ")
+    assert lines["Model-FLOP utilization"] == "30 % of the device's peak in the median run"
+    (marked,) = [name for name in lines if "validation/loss" in name]
+    assert marked.startswith("Not comparable, ")
+    assert "label smoothing" in lines[marked]
+    plain = finished(ADAMW, MUON).stored()
+    kept = recommendation(plain, answer(plain.study, plain.record))["provenance"]
+    assert (kept["utilization"], kept["joules"], kept["incomparable"]) == (None, None, {})
 
 
 def test_without_an_answer_there_are_nulls() -> None:

@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from selector.report.compare import ArmRow
-from selector.report.health.costs import hot_device, slow_arm, too_slow, winner_takes_longer
+from selector.report.health.costs import (
+    hot_device,
+    slow_arm,
+    too_slow,
+    unlike_devices,
+    winner_takes_longer,
+)
 from selector.report.health.curves import overfitting, still_improving, unstable
 from selector.report.health.evidence import Evidence, Finding, gather
 from selector.report.health.failures import infeasible, many_failures, out_of_memory
@@ -57,6 +63,7 @@ CHECKS: tuple[Check, ...] = (
     too_slow,
     slow_arm,
     winner_takes_longer,
+    unlike_devices,
     hot_device,
 )
 

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterator
 from datetime import datetime
 
+from selector.config.metrics import METRICS
 from selector.report.compare import tokens_spent
 from selector.report.digits import duration, setting
 from selector.report.health.evidence import ArmEvidence, Evidence, Finding, median_of
@@ -73,7 +74,7 @@ def slow_arm(evidence: Evidence) -> Iterator[Finding]:
                 continue
             batch = found.arm.config.batch
             overrides = []
-            if batch.accumulation > 1:
+            if batch.accumulation > 1 and not batch.batch_warmup:
                 size = batch.micro_batch * batch.accumulation
                 both = {"batch.micro_batch": size, "batch.accumulation": 1}
                 overrides = settings(study, both)
@@ -107,6 +108,27 @@ def winner_takes_longer(evidence: Evidence) -> Iterator[Finding]:
         text=f"a run takes {duration(own)}, one of {fastest} {duration(rivals[fastest])}: at equal"
         " time the order may be another",
         remedy=again(study, ["fair=seconds"], "at_equal_time") if built_in else "",
+    )
+
+
+def unlike_devices(evidence: Evidence) -> Iterator[Finding]:
+    """Runs whose times or memory are compared were trained on devices of unlike kinds."""
+    devices: dict[str, set[str]] = {}
+    for found in evidence.arms:
+        for item in found.judged:
+            if item.result and item.run.config.built_in and "device" in item.result.facts:
+                name = str(item.result.facts["device"])
+                devices.setdefault(name, set()).add(found.name)
+    if len(devices) < 2:
+        return
+    names = [item.name for item in METRICS if "devices" in item.unlike and item.better]
+    each = "; ".join(f"{name}: {', '.join(sorted(arms))}" for name, arms in devices.items())
+    yield Finding(
+        check="values that cannot be compared",
+        arm="",
+        text=f"its runs trained on unlike devices ({each}): {', '.join(names)} say as much of the"
+        " device as of the technique; FLOPs can be compared, or let all runs have one kind",
+        remedy="",
     )
 
 

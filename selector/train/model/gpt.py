@@ -45,9 +45,7 @@ def parameters(model: Model, vocabulary: int, context: int) -> list[Parameter]:
         ]
     found += _norm("final_norm", width, model.bias)
     if not model.tied_embeddings:
-        found.append(
-            Parameter(name="head", shape=(vocabulary, width), section="embedding", std=_STD)
-        )
+        found.append(Parameter(name="head", shape=(vocabulary, width), section="head", std=_STD))
     return found
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
-from selector.config.algorithms import Capability, capability
+from selector.train.optimizer.groups import Group
 from selector.train.optimizer.library import Library
 
 _DECOUPLED = {"weight_decouple": True, "fixed_decay": False}  # matrices shrink by lr * decay
@@ -71,21 +71,19 @@ class ScheduleFree(Library):
     """Rules that need no decay: they train at one point and are judged at their average."""
 
     package = "schedulefree"
-
-    @property
-    def capability(self) -> Capability:
-        """What the algorithm needs."""
-        return capability("schedulefreeadamw")
+    named: ClassVar[str]
+    """The class in that package, which is the authors'."""
 
     def kind(self) -> Any:
         """The library's class."""
-        return getattr(importlib.import_module("schedulefree"), self.algorithm)
+        return getattr(importlib.import_module(self.package), self.named)
 
 
 class ScheduleFreeAdamW(ScheduleFree):
     """Schedule-Free AdamW (arXiv 2405.15682)."""
 
-    algorithm = "AdamWScheduleFree"
+    algorithm = "schedulefreeadamw"
+    named = "AdamWScheduleFree"
 
     def arguments(self, values: Mapping[str, Any], steps: int) -> dict[str, Any]:
         """See the base class."""
@@ -101,7 +99,8 @@ class ScheduleFreeAdamW(ScheduleFree):
 class ScheduleFreeSGD(ScheduleFree):
     """Schedule-Free SGD (arXiv 2405.15682)."""
 
-    algorithm = "SGDScheduleFree"
+    algorithm = "schedulefreesgd"
+    named = "SGDScheduleFree"
 
     def arguments(self, values: Mapping[str, Any], steps: int) -> dict[str, Any]:
         """See the base class."""
@@ -214,10 +213,10 @@ class LAMB(Library):
 class ByName(Library):
     """Any algorithm of pytorch_optimizer, with the settings that its table completes."""
 
-    def enter(self, slot: int, values: Mapping[str, Any]) -> None:
+    def enter(self, slot: int, values: Mapping[str, Any], groups: Sequence[Group]) -> None:
         """See the base class."""
         self.algorithm = str(values["algorithm"])
-        super().enter(slot, values)
+        super().enter(slot, values, groups)
 
     def arguments(self, values: Mapping[str, Any], steps: int) -> dict[str, Any]:
         """See the base class; what is off or found by the library stays its own."""

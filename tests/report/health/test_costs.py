@@ -94,3 +94,13 @@ def test_a_hot_or_throttled_device_asks_for_a_pause(
     (finding,) = found(built, "hot device")
     assert finding.text.startswith(text)
     assert finding.remedy == "selector run optimizers launcher.pause_above_celsius=80"
+
+
+def test_times_on_unlike_devices_are_said_to_mean_little() -> None:
+    def change(result: Result, trial: Trial, stage: str) -> Result:
+        device = "NVIDIA A100" if trial.arm == "muon" else "NVIDIA H100"
+        return replace(result, facts={**result.facts, "device": device})
+
+    (finding,) = found(finished(ADAMW, MUON, change=change), "values that cannot be compared")
+    assert "(NVIDIA H100: adamw; NVIDIA A100: muon): tokens_per_second, " in finding.text
+    assert "seconds, peak_memory_gib, device_joules say" in finding.text

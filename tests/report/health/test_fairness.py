@@ -7,7 +7,6 @@ from dataclasses import replace
 from selector.config.technique import Technique
 from selector.space.dimension import Choices
 from selector.space.interval import Interval
-from selector.study.study import Arm
 from selector.track.run import Result, Trial
 from tests.report.build import ADAMW, MUON, Builder, Surface, finished, study
 from tests.report.health.planted import all_found, found
@@ -50,14 +49,6 @@ def test_other_keys_are_compared_within_one_optimizer_only() -> None:
     built.study = replace(built.study, arms=tuple(arms))
     (finding,) = [item for item in all_found(built) if item.check == "ranges of unlike width"]
     assert finding.arm == "adamw 0.01"
-
-
-def changed_arm(built: Builder, place: int, **changes: object) -> Builder:
-    arms = list(built.study.arms)
-    config = replace(arms[place].config, **changes)  # type: ignore[arg-type]
-    arms[place] = Arm(**{**vars(arms[place]), "config": config})
-    built.study = replace(built.study, arms=tuple(arms))
-    return built
 
 
 def test_runs_of_other_lengths_are_said_unless_they_are_meant() -> None:
