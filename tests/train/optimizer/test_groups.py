@@ -119,12 +119,12 @@ def test_rates_fall_towards_the_input_by_block(configure: Configure) -> None:
     config = configure("adamw", model={"depth": 3}, regularization={"layer_rate_decay": 0.5})
     found = {group.name: (group.rate, group.decay) for group in groups(config)}
     assert found == {
-        "hidden.0": (0.25, 0.25),
-        "hidden.1": (0.5, 0.5),
-        "hidden.2": (1, 1),
-        "embedding": (0.125, 0.125),
-        "vector.0": (0.25, 0),
-        "vector.1": (0.5, 0),
-        "vector.2": (1, 0),
+        "hidden.0": (0.125, 0.125),
+        "hidden.1": (0.25, 0.25),
+        "hidden.2": (0.5, 0.5),
+        "embedding": (0.0625, 0.0625),
+        "vector.0": (0.125, 0),
+        "vector.1": (0.25, 0),
+        "vector.2": (0.5, 0),
         "vector": (1, 0),
     }
