@@ -52,7 +52,7 @@ def test_a_study_of_optimizers_from_libraries(folder, capsys):
     assert main(["run", "quickstart", *options, "budget.tokens=8192"]) == 0
     found = json.loads((folder / "reports/tier_2/recommendation.json").read_text())
     assert {arm["name"] for arm in found["arms"]} == {"soap", "schedule_free_adamw"}
-    assert all(arm["failures"] == 0 and 2.0 < arm["mean"] < 5.2 for arm in found["arms"])
+    assert all(not arm["failures"] and 2.0 < arm["mean"] < 5.2 for arm in found["arms"])
     capsys.readouterr()
     assert main(["rerun", "tier_2", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["agrees"] is True
