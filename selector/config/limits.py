@@ -41,6 +41,8 @@ LIMITS: Mapping[str, tuple[float, float, bool, bool]] = {
     "decay": (0, 1, False, True),
     "floor": (0, 1, True, True),
     "dropout": (0, 1, True, False),
+    "mlp_ratio": (0, math.inf, False, False),
+    "init_std": (0, math.inf, False, False),
     "label_smoothing": (0, 1, True, False),
     "stochastic_depth": (0, 1, True, False),
     "ema": (0, 1, True, True),
@@ -52,7 +54,8 @@ LIMITS: Mapping[str, tuple[float, float, bool, bool]] = {
     "spread": (0, 1, False, True),
 } | dict.fromkeys(
     [
-        *("version", "depth", "width", "heads", "mlp_ratio", "vocabulary", "base_width"),
+        *("version", "depth", "width", "heads", "vocabulary", "base_width"),
+        *("head_size", "kv_heads"),
         *("micro_batch", "accumulation", "context", "evaluations", "evaluation_tokens"),
         *("trials", "startup_trials", "tokens", "workers", "ns_steps", "max_arms"),
         *("precondition_frequency", "max_precondition_dim", "start_preconditioning_step"),

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from selector.config.identity import fuse_key
+from selector.config.model import Model
 from selector.config.schema import RunConfig
 from selector.train.backward import Backward
 from selector.train.gradients import LayerGroups
@@ -113,7 +114,7 @@ class Bank:
         """
         if fuse_key(config) != self.fuse_key:
             raise ValueError(f"slot {slot}: {fuse_key(config)} does not fit in {self.fuse_key}")
-        self.parameters[slot] = self._initial_row(seed)
+        self.parameters[slot] = self._initial_row(config.model, seed)
         self.optimizer.expect(slot, seed, steps)
         self.optimizer.enter(slot, config.optimizer.values)
         for name, tensor in self.regularization.items():
@@ -263,14 +264,14 @@ class Bank:
             clip_by_value(self.gradients, self.regularization["grad_clip_value"])
         return norm
 
-    def _initial_row(self, seed: int) -> Tensor:
+    def _initial_row(self, model: Model, seed: int) -> Tensor:
         """Initial parameters, drawn on the CPU in the model's own order: equal on all devices."""
         generator = torch.Generator().manual_seed(seed)
         config = self.config
         row = torch.empty(self.layout.size)
         views = self.layout.views(row)
         drawn: list[Parameter] = self.model.parameters(
-            config.model, config.data.vocabulary, config.batch.context
+            model, config.data.vocabulary, config.batch.context
         )
         for parameter in drawn:
             if parameter.std:
