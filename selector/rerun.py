@@ -16,6 +16,8 @@ from selector.space.length import run_tokens
 from selector.study.answer import answer, first_run
 from selector.study.conduct import DATA_FOLDER, training_tokens
 from selector.study.replays import with_table
+from selector.study.schedules import length_mistakes
+from selector.study.step_sizes import full_batch_mistakes
 from selector.study.stored import StoredStudy
 from selector.study.trunks import Trunk, check_trunk_for, continued
 from selector.track.record import Record, StoredRun
@@ -183,7 +185,11 @@ def prepared(config: RunConfig, runs: Path) -> RunConfig:
 
 def _tokens(single: Single, config: RunConfig, runs: Path) -> int:
     """The length of a single run, once its data is prepared."""
-    return run_tokens(single.length, config, training_tokens(config, runs / DATA_FOLDER))
+    there = training_tokens(config, runs / DATA_FOLDER)
+    tokens = run_tokens(single.length, config, there)
+    if mistakes := [*length_mistakes(config, tokens), *full_batch_mistakes(config, there)]:
+        raise ConfigError(mistakes)
+    return tokens
 
 
 def refuse_failure(result: Result) -> None:

@@ -13,6 +13,8 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
+from selector.config import limits
+from selector.config.schedule import schedule_mistakes
 from selector.config.schema import PARTS, RunConfig
 from selector.config.technique import Technique
 from selector.errors import ConfigError
@@ -63,7 +65,14 @@ def run_config(mapping: Mapping[str, Any]) -> RunConfig:
         else:
             parts[part] = dataclass_from(hints[part], mapping[part], part, mistakes)
     mistakes.raise_if_any()
-    return RunConfig(**parts)
+    try:
+        config = RunConfig(**parts)
+    except ValueError as error:  # parts that are right alone and do not go together
+        raise ConfigError(str(error).splitlines()) from error
+    for line in schedule_mistakes(config.schedule, config.objective):
+        mistakes.add("", f"schedule.{line}")
+    mistakes.raise_if_any()
+    return config
 
 
 def technique(mapping: Mapping[str, Any], where: str, mistakes: Mistakes) -> Technique | None:
@@ -115,6 +124,9 @@ def kind_mistake(given: Any, reference: Any) -> str | None:
         if not isinstance(given, tuple) or len(given) != len(reference):
             return f"expected a list of {len(reference)}, got {given!r}"
         return next(filter(None, map(kind_mistake, given, reference)), None)
+    if reference == "auto":  # what may stand there instead is the schema's to say
+        fits = given == "auto" or (isinstance(given, int | float) and type(given) is not bool)
+        return None if fits else f"expected a number or auto, got {given!r}"
     if type(reference) is bool or isinstance(reference, str):
         fits = type(given) is type(reference)
     elif isinstance(reference, int):
@@ -123,6 +135,21 @@ def kind_mistake(given: Any, reference: Any) -> str | None:
     else:
         fits = isinstance(given, int | float) and type(given) is not bool
     return None if fits else f"expected {names[type(reference)]}, got {given!r}"
+
+
+def setting_mistake(name: str, given: Any, reference: Any) -> str | None:
+    """`kind_mistake` for the setting called `name`, which may be a word or a list of any length."""
+    name = name.rpartition(".")[2]
+    if name in limits.OR_WORDS:
+        words = limits.OR_WORDS[name]
+        if isinstance(given, str):
+            return limits.mistake(name, given)
+        reference = 0.0 if reference in words else reference
+    if name in limits.LISTS and isinstance(reference, tuple | list) and reference:
+        if not isinstance(given, tuple | list) or not given:
+            return f"expected a list, got {given!r}"
+        return next(filter(None, (kind_mistake(item, reference[0]) for item in given)), None)
+    return kind_mistake(given, reference)
 
 
 @cache

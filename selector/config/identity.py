@@ -100,23 +100,30 @@ def run_fingerprint(
     return digest(content | ({"trunk_for": trunk_for} if trunk_for else {}))
 
 
-def fuse_key(config: RunConfig) -> str:
+def fuse_key(config: RunConfig, tokens: int = 0) -> str:
     """Runs with equal keys have tensors of one shape and can train as slots of one bank.
+
+    `tokens` is the length of the run: it decides the size of each step where that grows.
 
     Values (rates, decays, dropout rate, clip) differ per slot and are not part of it; whether a
     switch is on changes the program and is.
     """
     objective, regularization = config.objective, config.regularization
+    batch = {key: value for key, value in plain(config.batch).items() if key != "name"}
     model = {key: value for key, value in plain(config.model).items() if key not in _AT_START}
     return digest(
         {
             "model": model,
-            "batch": [config.batch.context, config.batch.micro_batch, config.batch.accumulation],
+            "batch": batch | ({"tokens": tokens} if config.batch.grows else {}),
             "objective": [objective.kind, objective.name, objective.evaluation_tokens],
             "data": config.data.fingerprint or plain(config.data),
             "precision": config.compute.precision,
             "device": config.compute.device,
-            "optimizer": [config.optimizer.name, config.optimizer.version],
+            "optimizer": [
+                config.optimizer.name,
+                config.optimizer.version,
+                config.optimizer.values.get("decay_embeddings", True),
+            ],
             "switches": [
                 regularization.dropout > 0,
                 regularization.stochastic_depth > 0,

@@ -20,6 +20,10 @@ LIMITS: Mapping[str, tuple[float, float, bool, bool]] = {
     "lr": (0, math.inf, False, False),
     "aux_lr_ratio": (0, math.inf, False, False),
     "eps": (0, math.inf, False, False),
+    "eps1": (0, math.inf, False, False),
+    "eps2": (0, math.inf, False, False),
+    "update_clip": (0, math.inf, False, False),
+    "beta2_power": (0, 1, False, True),
     "momentum": (0, 1, True, False),
     "aux_eps": (0, math.inf, False, False),
     "aux_beta1": (0, 1, True, False),
@@ -40,6 +44,14 @@ LIMITS: Mapping[str, tuple[float, float, bool, bool]] = {
     "warmup": (0, 1, True, True),
     "decay": (0, 1, False, True),
     "floor": (0, 1, True, True),
+    "batch_warmup": (0, 1, True, True),
+    "context_warmup": (0, 1, True, True),
+    "start": (0, 1, False, True),
+    "final": (0, 1, False, True),
+    "gamma": (0, 1, False, True),
+    "milestones": (0, 1, False, False),
+    "power": (0, math.inf, False, False),
+    "stretch": (0, math.inf, False, False),
     "dropout": (0, 1, True, False),
     "mlp_ratio": (0, math.inf, False, False),
     "init_std": (0, math.inf, False, False),
@@ -55,16 +67,26 @@ LIMITS: Mapping[str, tuple[float, float, bool, bool]] = {
 } | dict.fromkeys(
     [
         *("version", "depth", "width", "heads", "vocabulary", "base_width"),
+        *("micro_batch", "accumulation", "context", "context_start"),
         *("head_size", "kv_heads"),
-        *("micro_batch", "accumulation", "context", "evaluations", "evaluation_tokens"),
-        *("trials", "startup_trials", "tokens", "workers", "ns_steps", "max_arms"),
+        *("evaluations", "evaluation_tokens"),
+        *("trials", "startup_trials", "tokens", "workers", "ns_steps", "max_arms", "cycles"),
         *("precondition_frequency", "max_precondition_dim", "start_preconditioning_step"),
         *("block_size", "update_period", "num_samples"),
     ],
     (1, math.inf, True, False),
 )
 #: Settings whose value is one of a few words.
-WORDS: Mapping[str, tuple[str, ...]] = {"shape": ("linear", "one_minus_sqrt")}
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "shape": ("linear", "one_minus_sqrt"),
+    "decay_rule": ("coupled", "decoupled", "independent"),
+    "scale": ("original", "match_rms_adamw"),
+    "anneal": ("cosine", "linear"),
+}
+#: Numbers in whose place a word may stand: what it means follows from the run.
+OR_WORDS: Mapping[str, tuple[str, ...]] = {"warmup": ("auto",)}
+#: Settings that are a list of any length.
+LISTS = frozenset({"milestones"})
 _DEFAULT = (0.0, math.inf, True, False)
 
 
@@ -86,6 +108,8 @@ def mistake(name: str, value: object) -> str | None:
     """What is wrong with `value` as a `name`, or None; its kind is not judged."""
     if isinstance(value, str) and name in WORDS and value not in WORDS[name]:
         return f"{name}: expected {' or '.join(WORDS[name])}, got {value!r}"
+    if isinstance(value, str) and name in OR_WORDS and value not in OR_WORDS[name]:
+        return f"{name}: expected {allowed(name)} or {' or '.join(OR_WORDS[name])}, got {value!r}"
     low, high, low_in, high_in = LIMITS.get(name, _DEFAULT)
     for number in value if isinstance(value, tuple | list) else (value,):
         if not is_number(number):

@@ -171,6 +171,8 @@ METRICS: tuple[Metric, ...] = (
     _norm("block/*", "of each block from the input on, at each evaluation"),
     _norm("spread", "the largest block's over the smallest's", unit="factor"),
     _training("clipped_share", "share", "", "steps so far whose gradient was clipped"),
+    _training("loss_spikes", "steps", "lower", "steps so far whose loss leapt above those before"),
+    _training("gradient_spikes", "steps", "lower", "steps so far whose gradient's norm did"),
     _training("learning_rate", "", "", "the scheduled rate of the last step"),
     _training(
         "tokens_per_second", "tokens/s", "higher", "training of one run, evaluation left out",

@@ -75,7 +75,7 @@ class Model:
     """How initial values, multipliers and learning rates follow the width. standard: they do not.
     per_layer_rate: the rates of hidden matrices do (arXiv 2407.05872). mup: all of them, as in
     table 8 of arXiv 2203.03466 (see `selector.train.model.parametrization`)."""
-    base_width: int = 64
+    base_width: int = 128
     """The width at which all parametrizations are alike: rates found there stay good at others."""
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from selector.config.decode import Mistakes, kind_mistake, run_config, unknown
+from selector.config.decode import Mistakes, run_config, setting_mistake, unknown
 from selector.config.dotted import has_key
 from selector.config.schema import GROUPS, PARTS, RunConfig
 from selector.errors import ConfigError
@@ -37,7 +37,7 @@ def decode_parts(
             default = reference[part].get(key)
             if default is None or (isinstance(default, Mapping) and isinstance(value, Mapping)):
                 continue
-            text = kind_mistake(value, default)
+            text = setting_mistake(key, value, default)
             if text:
                 mistakes.add(f"{part}.{key}", text)
     try:

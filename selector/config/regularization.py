@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from selector.config import limits
 
+PATIENCE = "regularization.patience"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Regularization:
@@ -63,3 +65,18 @@ class Regularization:
     def averages(self) -> bool:
         """Whether an average of the weights is judged and kept instead of the weights."""
         return bool(self.ema or self.swa)
+
+
+def patience_mistake(patience: int, metric: str, unit: str) -> str:
+    """Why `patience` cannot end runs that `metric` judges and `unit` counts; '' if it can."""
+    if not patience:
+        return ""
+    if unit != "epochs":
+        return (
+            f"expected 0 for runs counted in {unit}, got {patience}: their length is what is"
+            " compared, and none may end before it; budget.epochs counts passes over the text. What"
+            " a patience of 3 would have done is among the facts of every run"
+        )
+    if not metric.startswith("validation/"):
+        return f"expected an objective.metric of the validation part, got {metric}"
+    return ""

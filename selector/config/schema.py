@@ -10,11 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from selector.config import limits
+from selector.config import limits, parametrization
 from selector.config.batch import Batch
 from selector.config.compute import Compute
 from selector.config.model import Model
 from selector.config.objective import Objective
+from selector.config.ramp import tokens_read, total_steps
 from selector.config.regularization import Regularization
 from selector.config.technique import Technique
 
@@ -85,6 +86,11 @@ class RunConfig:
     regularization: Regularization
     compute: Compute
 
+    def __post_init__(self) -> None:
+        """Refuse parts that do not go together."""
+        if self.built_in and (found := parametrization.mistakes(self.model, self.optimizer)):
+            raise ValueError("\n".join(found))
+
     @property
     def built_in(self) -> bool:
         """Whether selector's own trainer runs it: then model, tokens and FLOPs mean something."""
@@ -97,7 +103,11 @@ class RunConfig:
 
     def steps(self, tokens: int) -> int:
         """Optimizer steps in a run of `tokens` tokens: whole steps, at least one."""
-        return max(1, tokens // self.batch.tokens_per_step)
+        return total_steps(self.batch, tokens)
+
+    def tokens_read(self, tokens: int, steps: int) -> int:
+        """What the first `steps` steps of a run of `tokens` tokens read."""
+        return tokens_read(self.batch, tokens, steps)
 
 
 @dataclass(frozen=True, kw_only=True)

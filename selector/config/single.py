@@ -12,7 +12,9 @@ from selector.config.compose import Composer, parse_overrides
 from selector.config.decode import Mistakes, dataclass_from, unknown
 from selector.config.locations import conf_folder
 from selector.config.parts import check_keys, decode_parts
+from selector.config.regularization import PATIENCE, patience_mistake
 from selector.config.schema import GROUPS, PARTS, Launch, RunConfig, Track
+from selector.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +71,11 @@ def compose_single(stored: Mapping[str, Any], overrides: Sequence[str], where: s
     assert budget is not None
     assert launcher is not None
     assert tracker is not None
+    # What is stored was checked by its study; only its length in tokens is known now.
+    if not (stored.get("regularization") or {}).get("patience"):
+        switches, metric = config.regularization, config.objective.metric
+        if text := patience_mistake(switches.patience, metric, budget.length[0]):
+            raise ConfigError(f"{PATIENCE}: {text}")
     return Single(
         config=config,
         length=budget.length,

@@ -6,7 +6,7 @@ command line. Every mistake found on the way is collected, and all are raised to
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from selector.config.identity import plain
 from selector.config.locations import conf_folder
 from selector.config.parts import check_keys, decode_parts, no_such_key
 from selector.config.question import Question
+from selector.config.regularization import PATIENCE, patience_mistake
 from selector.config.schema import GROUPS, PARTS, Launch, RunConfig, Track
 from selector.config.technique import Technique, Value
 from selector.errors import ConfigError
@@ -121,9 +122,15 @@ def compose_study(
         ranges=given.ranges,
         fixed=frozenset(given.values),
         settings=_settings(question.set, mappings, given),
-        notes=tuple(dict.fromkeys(notes)),
+        notes=tuple(dict.fromkeys([*notes, *_model_notes(named)])),
         **parts,
     )
+
+
+def _model_notes(arms: Iterable[ComposedArm]) -> list[str]:
+    """What a person may not expect of the shapes that are trained."""
+    built_in = [arm.config for arm in arms if arm.config.built_in]
+    return [f"model.{note}" for config in built_in for note in config.model.notes]
 
 
 def _question(
@@ -209,6 +216,9 @@ def _typed_arm(
     budget = dataclass_from(Budget, mapping["budget"], "budget", mistakes)
     if config is None or budget is None:
         return None
+    switches, metric = config.regularization, config.objective.metric
+    if text := patience_mistake(switches.patience, metric, budget.length[0]):
+        mistakes.add(PATIENCE, text)
     own = plain(config) | {"budget": plain(budget)}
     typed = {  # 0 and 0.0 are one value of a number: the configuration's own form names the arm
         key: value if key in GROUPS or isinstance(value, tuple) else value_at(own, key)

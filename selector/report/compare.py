@@ -68,7 +68,8 @@ def tokens_spent(item: StoredRun) -> int:
         return item.run.tokens
     if not item.run.config.built_in:
         return 0
-    return min(item.run.tokens, item.result.steps * item.run.config.batch.tokens_per_step)
+    read = item.run.config.tokens_read(item.run.tokens, item.result.steps)
+    return min(item.run.tokens, read)
 
 
 def metric_on_test(metric: str) -> str:

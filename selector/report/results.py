@@ -62,7 +62,6 @@ def curves(stored: StoredStudy) -> pandas.DataFrame:
     length = 0
     for item in stored.record.runs():
         trial, config = item.trial, item.run.config
-        per_step = None if not config.built_in else config.batch.tokens_per_step
         place = {
             "arm": trial.arm if trial else "",
             "trial": trial.number if trial else None,
@@ -72,7 +71,7 @@ def curves(stored: StoredStudy) -> pandas.DataFrame:
         }
         for point in stored.record.curve(item.run.key):
             step = int(point.pop("step"))
-            tokens = None if per_step is None else step * per_step
+            tokens = config.tokens_read(item.run.tokens, step) if config.built_in else None
             row: dict[str, Any] = {**place, "step": step, "tokens": tokens}
             row |= {METRIC + name: value for name, value in point.items()}
             for name, value in row.items():

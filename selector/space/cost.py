@@ -36,10 +36,11 @@ def flops_per_token(config: RunConfig) -> int:
     2.1), the output projection included and the lookups of embeddings not; and
     12 * depth * width * context for the attention products, as if not causal (arXiv 2204.02311,
     appendix B), which sharing keys among heads does not change. Optimizer, norms, positions and
-    activations are left out, as everywhere.
+    activations are left out, as everywhere. Where the context grows, it is that of the mean token
+    of the run.
     """
-    attention = 12 * config.model.depth * config.model.width * config.batch.context
-    return 6 * product_weights(config) + attention
+    attention = 12 * config.model.depth * config.model.width * config.batch.mean_context
+    return 6 * product_weights(config) + round(attention)
 
 
 def _block(model: Model) -> int:

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from selector.config.decode import Mistakes
+from selector.config.regularization import PATIENCE, patience_mistake
 from selector.config.study import ComposedStudy
 from selector.space.space import Space
+from selector.study.centred import centre_notes
 from selector.study.comparable import check_metrics
 from selector.study.constraints import check_constraints, of_size
 from selector.study.effect import without_effect
@@ -40,6 +42,11 @@ def resolve(composed: ComposedStudy, stored: Study | None = None) -> Study:
         for arm, space in zip(composed.arms, spaces, strict=True):
             check_grid(arm, space, of_size(composed.question.subject_to), mistakes)
     check_constraints(composed, spaces, mistakes)
+    for arm, space in zip(composed.arms, spaces, strict=True):
+        if PATIENCE in space:
+            metric = arm.config.objective.metric
+            if text := patience_mistake(1, metric, arm.length[0]):
+                mistakes.add(f"tune.{PATIENCE}", text)
     if len(judged) == 1:
         check_metrics(composed, spaces, mistakes)
     arms = tuple(
@@ -78,7 +85,12 @@ def resolve(composed: ComposedStudy, stored: Study | None = None) -> Study:
     )
     study = settle(study, None, mistakes)
     mistakes.raise_if_any()
-    notes = (*study.notes, *_notes(composed, arms), *without_effect(study))
+    notes = (
+        *study.notes,
+        *_notes(composed, arms),
+        *centre_notes(composed),
+        *without_effect(study),
+    )
     return replace(study, notes=notes)
 
 

@@ -14,7 +14,9 @@ from selector.space.dimension import Choices
 from selector.space.space import assign
 from selector.study.study import Arm, Study
 from selector.track.run import Stage
-from selector.train.schedule import shared_steps
+from selector.train.regularization.horizon import unshared
+from selector.train.schedule import REACTS, shared_steps
+from selector.train.schedule.warmup import warmed_steps
 
 _WARMUP, _DECAY = "schedule.warmup", "schedule.decay"
 
@@ -30,11 +32,26 @@ def branch_mistake(config: RunConfig, tokens: int, longer: int) -> str:
         return f"the state of a run with objective.kind={config.objective.kind} cannot be kept"
     if text := algorithms.branch_mistake(config.optimizer.name, config.optimizer.values):
         return text
-    schedule = config.schedule
+    if config.batch.grows:
+        return "the batch grows over a share of the run, in other steps of a run of another length"
+    schedule, switches = config.schedule, config.regularization
+    if switches.patience:
+        return (
+            f"with regularization.patience={switches.patience} the evaluations before decide when"
+            " a run ends, and runs of other lengths are evaluated at other steps"
+        )
+    if schedule.name == REACTS:
+        return (
+            f"schedule {schedule.name} reacts to the evaluations of a run, which lie at other steps"
+            " of a run of another length"
+        )
     steps, longer_steps = config.steps(tokens), config.steps(longer)
-    warmed = round(schedule["warmup"] * longer_steps)
-    if shared_steps(schedule, steps, longer_steps) > warmed + 1:
-        return ""
+    warmed = warmed_steps(longer_steps, schedule.values)
+    shared = shared_steps(schedule, steps, longer_steps)
+    if shared > warmed + 1:
+        return unshared(switches, steps, longer_steps, shared)
+    if "milestones" in schedule.values:
+        return f"no time at the peak is left before the first of {steps} steps' milestones"
     if "decay" not in schedule.values:
         return (
             f"schedule {schedule.name} falls from the end of its warmup on, in every step"
@@ -52,16 +69,23 @@ def arm_branch_mistake(study: Study, arm: Arm) -> str:
 
     With the longest warmup and the longest decay of its space: all rungs of an arm are alike.
     """
+    if not arm.tokens:  # its text is not prepared yet
+        return ""
+    config = assign(arm.config, longest_warmup_and_decay(arm))
+    rung, whole = (study.tokens_of(arm, config, stage) for stage in (Stage.RUNG1, Stage.EXPLORE))
+    return branch_mistake(config, rung, whole)
+
+
+def longest_warmup_and_decay(arm: Arm) -> dict[str, Value]:
+    """The longest warmup and the longest decay of the arm's space, as far as they are tuned."""
+    steps = arm.config.steps(arm.tokens)
     longest: dict[str, Value] = {}
     for key in (_WARMUP, _DECAY):
         item = arm.space.dimensions.get(key)
         if item is not None:
-            longest[key] = max(item.values if isinstance(item, Choices) else (item.high,))
-    config = assign(arm.config, longest)
-    if not arm.tokens:  # its text is not prepared yet
-        return ""
-    rung, whole = (study.tokens_of(arm, config, stage) for stage in (Stage.RUNG1, Stage.EXPLORE))
-    return branch_mistake(config, rung, whole)
+            values = item.values if isinstance(item, Choices) else (item.high,)
+            longest[key] = max(values, key=lambda value: warmed_steps(steps, {"warmup": value}))
+    return longest
 
 
 def branch_notes(study: Study) -> list[str]:

@@ -13,15 +13,17 @@ from dataclasses import replace
 from selector.config.decode import Mistakes
 from selector.errors import ConfigError
 from selector.space.cost import flops_per_token
-from selector.space.dimension import Interval
 from selector.space.length import no_cost, run_tokens
-from selector.space.space import assign
 from selector.study.branching import branch_notes
 from selector.study.rungs import rungs_or_reason
+from selector.study.schedules import arm_length_mistakes, schedule_notes
+from selector.study.step_sizes import check_largest_step
 from selector.study.study import Arm, Study
 
 #: How the notes about the length of runs begin: they are taken anew when more is known.
-_NOTES = ("rungs: ", "fair: ", "budget.epochs: ", "budget.flops: ", "budget.branch: ")
+_NOTES = (
+    *("rungs: ", "fair: ", "budget.epochs: ", "budget.flops: ", "budget.branch: ", "schedule: "),
+)
 
 
 def settle(study: Study, training_tokens: int | None, mistakes: Mistakes) -> Study:
@@ -32,7 +34,7 @@ def settle(study: Study, training_tokens: int | None, mistakes: Mistakes) -> Stu
     """
     arms = arm_tokens(study.arms, study.fair, study.pilot, training_tokens, mistakes)
     for arm in arms:
-        _check_largest_step(arm, mistakes)
+        check_largest_step(arm, mistakes)
     rungs, reason = False, ""
     try:
         rungs, reason = rungs_or_reason(study.budget.rungs, arms)
@@ -41,7 +43,10 @@ def settle(study: Study, training_tokens: int | None, mistakes: Mistakes) -> Stu
     kept = [note for note in study.notes if not note.startswith(_NOTES)]
     notes = [f"rungs: {reason}"] if reason else []
     found = replace(study, arms=arms, rungs=rungs)
-    return replace(found, notes=(*kept, *notes, *_notes(found), *branch_notes(found)))
+    for arm in found.arms:
+        mistakes.lines += arm_length_mistakes(found, arm)
+    notes += [*_notes(found), *branch_notes(found), *schedule_notes(found)]
+    return replace(found, notes=(*kept, *notes))
 
 
 def arm_tokens(
@@ -75,27 +80,6 @@ def arm_tokens(
                 mistakes.lines += [where + line for line in error.mistakes]
                 found.append(arm)
     return tuple(found)
-
-
-def _check_largest_step(arm: Arm, mistakes: Mistakes) -> None:
-    """Note a mistake where a tuned batch may be larger than a whole run."""
-    largest = {
-        key: item.high if isinstance(item, Interval) else max(item.values)
-        for key, item in arm.space.dimensions.items()
-        if key.startswith("batch.")
-    }
-    if not (largest and arm.tokens and arm.config.built_in):
-        return
-    try:
-        step = assign(arm.config, largest).batch.tokens_per_step
-    except ConfigError:  # told where the space was opened
-        return
-    if step > arm.tokens:
-        words = ", ".join(f"{key}={value}" for key, value in largest.items())
-        mistakes.add(
-            next(iter(largest)),
-            f"expected steps of at most a run's {arm.tokens} tokens, got {step} with {words}",
-        )
 
 
 def untimed(study: Study) -> tuple[Arm, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from selector.config.decode import Mistakes, kind_mistake, unknown
+from selector.config.decode import Mistakes, setting_mistake, unknown
 from selector.config.dotted import has_key, leaves, value_at
 from selector.config.identity import plain
 from selector.config.parts import check_keys, no_such_key
@@ -20,6 +20,7 @@ from selector.config.study import ComposedArm, ComposedStudy
 from selector.errors import ConfigError
 from selector.space.dimension import Condition, Dimension, Interval
 from selector.space.space import Space, assign
+from selector.study.centred import is_centred, with_bounds
 from selector.study.constraints import Constraint, known_violation
 from selector.study.study import dimension_for
 
@@ -58,7 +59,8 @@ def open_space(
             mistakes.add(key, "cannot be tuned: data is prepared before a trial is; compare it")
             continue
         try:
-            found[key] = dimension_for(arm.config, key, mapping)
+            given = with_bounds(composed, arm, key, mapping) if is_centred(mapping) else mapping
+            found[key] = dimension_for(arm.config, key, given)
         except ValueError as error:
             mistakes.add(key, str(error))
             continue
@@ -162,7 +164,7 @@ def _impossible(condition: Condition, config: Mapping[str, Any]) -> str | None:
     if not has_key(config, other):
         return no_such_key(other, config)
     current = value_at(config, other)
-    wrong = [text for value in condition.values if (text := kind_mistake(value, current))]
+    wrong = [text for value in condition.values if (text := setting_mistake(other, value, current))]
     return f"{other}: {wrong[0]}" if wrong else None
 
 
@@ -209,7 +211,7 @@ def _check_values(arm: ComposedArm, key: str, item: Dimension, mistakes: Mistake
         if few:
             values = tuple(range(int(item.low), int(item.high) + 1))
     for value in (values or ())[:_MOST_CHECKED]:
-        if text := kind_mistake(value, current):
+        if text := setting_mistake(key, value, current):
             mistakes.add(key, text)
             continue
         try:

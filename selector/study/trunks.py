@@ -20,7 +20,10 @@ from selector.errors import ConfigError
 from selector.study.branching import branch_mistake
 from selector.track.record import from_yaml
 from selector.track.trunk import MANIFEST, has_trunk, trunk_folder
+from selector.train.regularization.horizon import averaged_like
 from selector.train.schedule import factors, warmed_like
+
+_OF_THE_DECAY = ("schedule.decay", "schedule.shape", "schedule.floor")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +104,8 @@ def continued(trunk: Trunk, config: RunConfig, seed: int, tokens: int) -> RunCon
             f"budget.tokens: {steps} steps with this schedule do not begin with the {trunk.step}"
             " steps of the trunk; expected more tokens or a shorter schedule.decay"
         )
-    return replace(config, schedule=schedule)
+    switches = averaged_like(config.regularization, steps, longer)
+    return replace(config, schedule=schedule, regularization=switches)
 
 
 def check_trunk_for(config: RunConfig, tokens: int, longer: int) -> None:
@@ -121,4 +125,4 @@ def check_trunk_for(config: RunConfig, tokens: int, longer: int) -> None:
 def _before_the_decay(config: RunConfig) -> Mapping[str, Any]:
     """What a trunk depends on: all but the end of the schedule."""
     content = leaves(config_content(config))
-    return {key: content[key] for key in content if key not in ("schedule.decay", "schedule.shape")}
+    return {key: content[key] for key in content if key not in _OF_THE_DECAY}

@@ -61,6 +61,7 @@ class Backward:
             regularization: values by name, [K] each.
         """
         accumulation = len(windows)
+        passes = count * self.config.batch.accumulation  # at most so many before this step
         start = torch.where(active, 1.0 / accumulation, 0.0).to(self.gradients.dtype)
         reported = torch.zeros_like(start)
         extras = self._extras(regularization)
@@ -69,7 +70,7 @@ class Backward:
                 self.weights,
                 self.objective.inputs(part),
                 self.config.model,
-                self._drop(regularization, seed, count * accumulation + micro, part.shape[1]),
+                self._drop(regularization, seed, passes + micro, part.shape[1]),
             )
             loss, plain = self.objective.losses(logits, part, extras)
             found = torch.autograd.grad(loss, list(self.weights.values()), start)

@@ -20,14 +20,15 @@ import torch
 from torch import Tensor
 
 from selector.config.identity import fuse_key
-from selector.config.model import Model
 from selector.config.schema import RunConfig
+from selector.space.derived import effective
 from selector.train.backward import Backward
 from selector.train.gradients import LayerGroups
-from selector.train.layout import Layout, Parameter
+from selector.train.layout import Layout
 from selector.train.model import MODELS
 from selector.train.objective import OBJECTIVES
 from selector.train.optimizer import OPTIMIZERS
+from selector.train.optimizer.groups import groups, parameters
 from selector.train.regularization.averaging import Averaging
 from selector.train.regularization.clipping import clip_by_norm, clip_by_value
 from selector.train.regularization.sharpness import Sharpness
@@ -77,13 +78,11 @@ class Bank:
         self.fuse_key = fuse_key(config)
         self.model = MODELS[config.model.family]
         self.objective = OBJECTIVES[config.objective.kind]
-        self.layout = Layout(
-            self.model.parameters(config.model, config.data.vocabulary, config.batch.context)
-        )
+        self.layout = Layout(parameters(config))
         self.parameters = torch.zeros(width, self.layout.size, device=device, dtype=dtype)
         self.gradients = torch.zeros_like(self.parameters)
         self.optimizer = OPTIMIZERS[config.optimizer.name](
-            self.layout, self.parameters, self.gradients
+            self.layout, self.parameters, self.gradients, groups(config)
         )
         self.optimizer.recompute, self.optimizer.products = self._recompute, self._products
         self.active = torch.zeros(width, device=device, dtype=torch.bool)
@@ -103,6 +102,7 @@ class Bank:
         self._groups = LayerGroups(self.layout)
         self._group_norms = torch.empty(width, 0)
         self._windows = torch.empty(0)
+        self._chosen: dict[int, dict[str, Tensor]] = {}
         self._losses: list[Tensor] = []
         self._norms: list[Tensor] = []
 
@@ -114,9 +114,9 @@ class Bank:
         """
         if fuse_key(config) != self.fuse_key:
             raise ValueError(f"slot {slot}: {fuse_key(config)} does not fit in {self.fuse_key}")
-        self.parameters[slot] = self._initial_row(config.model, seed)
+        self.parameters[slot] = self._initial_row(config, seed)
         self.optimizer.expect(slot, seed, steps)
-        self.optimizer.enter(slot, config.optimizer.values)
+        self.optimizer.enter(slot, effective(config), groups(config))
         for name, tensor in self.regularization.items():
             tensor[slot] = getattr(config.regularization, name)
         if steps > self.factors.shape[1]:
@@ -169,9 +169,14 @@ class Bank:
             target.copy_(weights[name])
         self.count[slot] = state.step
 
+    def scale_rates(self, slot: int, share: float) -> None:
+        """Multiply the learning rates of all further steps of the run in `slot` by `share`."""
+        self.factors[slot, int(self.count[slot]) :].mul_(share)
+
     def leave(self, slot: int) -> None:
         """Clear `slot`."""
         self.active[slot] = False
+        self._chosen.pop(slot, None)
         self.optimizer.leave(slot)
         if self.average:
             self.average.leave(slot)
@@ -232,11 +237,17 @@ class Bank:
         found: list[float] = self._group_norms[slot].tolist()
         return found
 
+    def choose(self, slot: int, weights: Mapping[str, Tensor]) -> None:
+        """Let other weights of the run in `slot`, by name, be judged and kept; its last ones."""
+        self._chosen[slot] = {name: row.to(self.device) for name, row in weights.items()}
+
     def weights(self, slot: int) -> dict[str, Tensor]:
         """What is judged and kept of one run, by name, as views without a slot dimension.
 
-        Its parameters, or their average, or those that its optimizer names.
+        Its parameters, or their average, or those that its optimizer names, or chosen ones.
         """
+        if slot in self._chosen:
+            return self._chosen[slot]
         judged = self.average.row(slot) if self.average else self.optimizer.judged(slot)
         return self.layout.views(self.parameters[slot] if judged is None else judged)
 
@@ -264,16 +275,12 @@ class Bank:
             clip_by_value(self.gradients, self.regularization["grad_clip_value"])
         return norm
 
-    def _initial_row(self, model: Model, seed: int) -> Tensor:
+    def _initial_row(self, config: RunConfig, seed: int) -> Tensor:
         """Initial parameters, drawn on the CPU in the model's own order: equal on all devices."""
         generator = torch.Generator().manual_seed(seed)
-        config = self.config
         row = torch.empty(self.layout.size)
         views = self.layout.views(row)
-        drawn: list[Parameter] = self.model.parameters(
-            model, config.data.vocabulary, config.batch.context
-        )
-        for parameter in drawn:
+        for parameter in parameters(config):
             if parameter.std:
                 views[parameter.name].normal_(parameter.mean, parameter.std, generator=generator)
             else:

@@ -33,7 +33,7 @@ class Snapshot:
     """A run in the middle of its training: all it takes to go on as if nothing had happened."""
 
     config: str
-    """Digest of the configuration but for its schedule, whose past is in the state."""
+    """Digest of the configuration but for its schedule and averages: the state has their past."""
     state: State
     losses: Sequence[float]
     """Training losses of the steps made, [step]."""

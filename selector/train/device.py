@@ -63,8 +63,8 @@ def peak_memory_gib(device: torch.device) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**30
 
 
-def facts(config: RunConfig, device: torch.device, width: int, steps: int = 0) -> dict[str, Any]:
-    """Where a run was trained, how large it was and what `steps` of it took, for its result.
+def facts(config: RunConfig, device: torch.device, width: int, tokens: int = 0) -> dict[str, Any]:
+    """Where a run was trained, how large it was and what training on `tokens` took.
 
     `flops`: floating-point operations of the run's training by the formula of
     `selector.space.cost.flops_per_token`, evaluations left out. `width`: slots of its bank, those
@@ -81,7 +81,7 @@ def facts(config: RunConfig, device: torch.device, width: int, steps: int = 0) -
         "platform": platform.platform(),
         "parameters": cost.parameters(config),
         "flops_per_token": per_token,
-        "flops": per_token * steps * config.batch.tokens_per_step,
+        "flops": per_token * tokens,
         "peak_memory_gib": round(peak_memory_gib(device), 4),
     }
 

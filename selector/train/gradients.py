@@ -21,7 +21,7 @@ class LayerGroups:
         groups: dict[str, list[slice]] = {EMBEDDING: []}
         for parameter in layout.parameters:
             block = parameter.name.partition(".")[0]
-            name = EMBEDDING if parameter.section == "embedding" else block
+            name = EMBEDDING if parameter.section in ("embedding", "head") else block
             if name == EMBEDDING or block.isdigit():
                 start = layout.offsets[parameter.name]
                 groups.setdefault(name, []).append(slice(start, start + parameter.size))

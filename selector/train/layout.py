@@ -2,20 +2,20 @@
 
 A bank keeps all parameters of a run in one row, so that an optimizer's elementwise work is a few
 long operations instead of many short ones. The order puts together what optimizers treat alike:
-hidden matrices first (equal shapes side by side), then embeddings and head, then vectors.
+hidden matrices first (equal shapes side by side), then the head, embeddings, and vectors.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from torch import Tensor
 
-Section = Literal["hidden", "embedding", "vector"]
-_SECTIONS: tuple[Section, ...] = ("hidden", "embedding", "vector")
+Section = Literal["hidden", "head", "embedding", "vector"]
+SECTIONS: tuple[Section, ...] = ("hidden", "head", "embedding", "vector")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,8 @@ class Parameter:
     name: str
     shape: tuple[int, ...]
     section: Section
-    """hidden: a matrix between hidden activations; embedding: a table or the head; vector: 1-D."""
+    """hidden: a matrix between hidden activations; head: an output projection of its own;
+    embedding: a table, which may be the head too; vector: 1-D."""
     std: float = 0.0
     """Standard deviation of the initial values, which are normal; 0: they are all `mean`."""
     mean: float = 0.0
@@ -39,37 +40,44 @@ class Parameter:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Matrices:
-    """Neighbours in the row that hold matrices of one shape: `count` times `rows` x `columns`."""
+class Stack:
+    """Neighbours in the row of one shape: `count` matrices or vectors, side by side."""
 
     start: int
     stop: int
     count: int
-    rows: int
-    columns: int
+    shape: tuple[int, ...]
+    names: tuple[str, ...]
+    label: int
 
 
 class Layout:
-    """The order and the offsets of a model's parameters in a row of `size` values."""
+    """The order and the offsets of a model's parameters in a row of `size` values.
 
-    def __init__(self, parameters: Sequence[Parameter]) -> None:
-        self.parameters = tuple(
-            sorted(
-                parameters,
-                key=lambda item: (_SECTIONS.index(item.section), item.shape, item.stacked),
+    Args:
+        parameters: of the model.
+        ordered: whether they are in their order already.
+    """
+
+    def __init__(self, parameters: Sequence[Parameter], *, ordered: bool = False) -> None:
+        found = tuple(parameters)
+        self.parameters = (
+            found
+            if ordered
+            else tuple(
+                sorted(
+                    found, key=lambda item: (SECTIONS.index(item.section), item.shape, item.stacked)
+                )
             )
         )
         self.offsets: dict[str, int] = {}
-        ends = dict.fromkeys(_SECTIONS, 0)
-        offset = 0
+        self.size = self.decayed_stop = 0
+        """Before the offset `decayed_stop` are matrices alone; vectors get no weight decay."""
         for parameter in self.parameters:
-            self.offsets[parameter.name] = offset
-            offset += parameter.size
-            ends[parameter.section] = offset
-        self.size = offset
-        self.hidden_stop = ends["hidden"]
-        self.decayed_stop = max(ends["hidden"], ends["embedding"])
-        """Everything before this offset is a matrix, and only matrices get weight decay."""
+            self.offsets[parameter.name] = self.size
+            self.size += parameter.size
+            if parameter.section != "vector":
+                self.decayed_stop = self.size
 
     def views(self, row: Tensor) -> dict[str, Tensor]:
         """Views of `row`, [..., size], as one tensor [..., *shape] for each parameter."""
@@ -80,25 +88,33 @@ class Layout:
             for item in self.parameters
         }
 
-    def hidden_matrices(self) -> list[Matrices]:
-        """The hidden matrices, neighbours of one shape together."""
-        groups: list[Matrices] = []
+    def stacks(self, labels: Mapping[str, int]) -> list[Stack]:
+        """The parameters that have a label, neighbours of one shape and label together.
+
+        Matrices that are stacked in a parameter count as matrices of their own.
+        """
+        found: list[Stack] = []
         for parameter in self.parameters:
-            if parameter.section != "hidden":
+            if parameter.name not in labels:
                 continue
-            rows, columns = parameter.shape[0] // parameter.stacked, parameter.shape[1]
+            first, *rest = parameter.shape
             start = self.offsets[parameter.name]
-            count = parameter.stacked
-            if groups and (groups[-1].rows, groups[-1].columns) == (rows, columns):
-                start, count = groups[-1].start, groups[-1].count + count
-                groups.pop()
-            groups.append(
-                Matrices(
-                    start=start,
-                    stop=start + count * rows * columns,
-                    count=count,
-                    rows=rows,
-                    columns=columns,
-                )
+            new = Stack(
+                start=start,
+                stop=start + parameter.size,
+                count=parameter.stacked,
+                shape=(first // parameter.stacked, *rest),
+                names=(parameter.name,),
+                label=labels[parameter.name],
             )
-        return groups
+            last = found[-1] if found else None
+            if last and (last.stop, last.shape, last.label) == (start, new.shape, new.label):
+                new = replace(
+                    new,
+                    start=last.start,
+                    count=last.count + new.count,
+                    names=(*last.names, *new.names),
+                )
+                found.pop()
+            found.append(new)
+        return found

@@ -1,7 +1,9 @@
 """The training loop: runs of one shape enter a bank, are stepped, evaluated and reported, and end.
 
 The host looks at a run at fixed steps that follow from its configuration, and about twice a second
-to see whether somebody wants it to stop; in between, the device is never waited for.
+to see whether somebody wants it to stop; in between, the device is never waited for. So a run
+whose loss or gradient is not finite ends at most half a second, or the steps between two reports,
+later; the step recorded is the exact one.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from time import perf_counter
 
 import torch
 
+from selector.config.identity import fuse_key
 from selector.errors import ConfigError, DataError
 from selector.track.run import Ended, Outcome, Reporter, Run
 from selector.train import checkpoint, gradients
@@ -73,7 +76,11 @@ class Training:
         self.corpus = Corpus.open(first.config.data, first.data_folder)
         self.peak = peak(device, first.config.compute.precision)
         self.bank = Bank(first.config, width, device)
-        self.feed = Feed(self.corpus.part("train"), first.config.batch, width, device)
+        if len({fuse_key(run.config, run.tokens) for run in runs}) > 1:
+            raise ValueError("runs: expected one fuse key")
+        self.feed = Feed(
+            self.corpus.part("train"), first.config.batch, width, device, tokens_in_run=first.tokens
+        )
         self.members = [Member(run, slot, self.corpus) for slot, run in enumerate(runs)]
         for member in self.members:
             self.bank.enter(member.slot, member.config, member.run.seed, member.steps)
@@ -141,11 +148,18 @@ class Training:
             loss, accuracy = judged(self.bank, member.slot, windows)
             if math.isfinite(loss):
                 metrics |= described("validation", loss, accuracy)
+                member.stopping.see(member.step, metrics, self.bank.weights(member.slot))
+                if (share := member.judged(loss)) != 1.0:
+                    self.bank.scale_rates(member.slot, share)
             else:
                 wrong = member.diverged("validation loss", loss)
         if wrong:
             self._end(member, Outcome.DIVERGED, wrong)
             return
+        if member.done and (best := member.stopping.result(member.step)):
+            self.reporter.report(member.run.key, member.step, metrics)
+            self.bank.choose(member.slot, member.stopping.weights)
+            metrics = best  # the last values reported are the run's
         if member.done and member.final:
             metrics |= self._finish(member)
         if metrics:
@@ -159,7 +173,8 @@ class Training:
         """Keep the weights of a run that is judged, and read the test part: once, here."""
         weights, config = self.bank.weights(member.slot), member.config
         if member.run.folder is not None:
-            checkpoint.save(member.run.folder, weights, member.step)
+            step = member.stopping.best_step if member.stopping.weights else member.step
+            checkpoint.save(member.run.folder, weights, step)
         if not config.data.test_share:
             return {}
         tokens, part = config.objective.evaluation_tokens, self.corpus.part("test")
@@ -180,9 +195,10 @@ class Training:
                 seconds=perf_counter() - self.started,
                 error=error,
                 facts={
-                    **facts(member.config, bank.device, bank.width, member.step),
+                    **facts(member.config, bank.device, bank.width, member.tokens),
                     "peak_flops_per_second": round(self.peak.flops_per_second),
                     "peak_flops_source": self.peak.source,
+                    **member.stopping.facts(),
                     **member.facts,
                 },
             ),

@@ -17,7 +17,11 @@ from selector.train.bank import State
 from selector.train.checkpoint import Snapshot
 from selector.train.data.corpus import Corpus
 from selector.train.data.sample import evaluation_windows
-from selector.train.schedule import SCHEDULES, shared_steps, warmed_like
+from selector.train.regularization.horizon import averaged_like
+from selector.train.regularization.stopping import EarlyStopping
+from selector.train.schedule import REACTS, SCHEDULES, shared_steps, warmed_like
+from selector.train.schedule.plateau import Plateau
+from selector.train.spikes import Spikes
 
 _REPORTS = 50  # points of a training curve; each makes the host wait for the device once
 _PILOT_REPORTS = 4  # of a run that is timed: the first holds the warmup of the device
@@ -38,8 +42,14 @@ class Member:
         self._trunk = 0
         if run.trunk_for:
             schedule, longer = run.config.schedule, run.config.steps(run.trunk_for)
-            self.config = replace(run.config, schedule=warmed_like(schedule, self.steps, longer))
+            self.config = replace(
+                run.config,
+                schedule=warmed_like(schedule, self.steps, longer),
+                regularization=averaged_like(run.config.regularization, self.steps, longer),
+            )
             self._trunk = shared_steps(schedule, self.steps, longer)
+        reacts = run.config.schedule.name == REACTS
+        self._plateau = Plateau(run.config.schedule.values) if reacts else None
         self.final = run.stage in _JUDGED_ON_TEST
         """Whether the run's end is looked at closely: test part, weights kept."""
         objective, context = run.config.objective, run.config.batch.context
@@ -50,11 +60,23 @@ class Member:
         self._windows = evaluation_windows(
             corpus.part("validation"), context, objective.evaluation_tokens
         )
+        self.stopping = EarlyStopping(
+            run.config.regularization.patience,
+            objective.metric,
+            minimize=objective.direction == "minimize",
+        )
+        """Whether its evaluations still improve."""
+        self._loss_spikes, self._gradient_spikes = Spikes(), Spikes()
         self._losses = array("d")
         self._norms = array("d")
         self._started_at = 0
         self._reported_at = 0
         self._reported_seconds = 0.0
+
+    @property
+    def tokens(self) -> int:
+        """Tokens read so far."""
+        return self._tokens_at(self.step)
 
     @property
     def due(self) -> bool:
@@ -74,7 +96,7 @@ class Member:
     @property
     def done(self) -> bool:
         """Whether this was the last step."""
-        return self.step == self.steps
+        return self.step == self.steps or self.stopping.over
 
     def snapshot(self, state: State, seconds: float) -> Snapshot:
         """The run as it is now, all its steps taken; `state` is that of its slot."""
@@ -104,7 +126,10 @@ class Member:
     @property
     def _identity(self) -> str:
         content = config_content(self.run.config)
-        return digest({part: value for part, value in content.items() if part != "schedule"})
+        del content["schedule"]
+        for name in ("ema", "swa"):  # the state says how it was averaged
+            del content["regularization"][name]
+        return digest(content)
 
     @property
     def evaluates(self) -> bool:
@@ -134,6 +159,10 @@ class Member:
             f" the last finite training loss was {last:.4f}"
         )
 
+    def judged(self, loss: float) -> float:
+        """Take the validation loss at this step; the factor for the rates of all further steps."""
+        return self._plateau.see(loss) if self._plateau else 1.0
+
     def metrics(self, seconds: float, capacity: float) -> dict[str, float]:
         """Training metrics since the last call.
 
@@ -145,8 +174,10 @@ class Member:
             `train/loss`: mean cross-entropy of the steps, in nats per token, without label
             smoothing and z-loss. `gradient_norm`: mean of the whole gradient's norm before
             clipping. `clipped_share`: share of all steps so far whose gradient was longer than
-            grad_clip allows. `tokens_per_second`: of training, evaluations left out; what
-            neighbours in the bank train meanwhile is not in it. `model_flop_utilization`: the
+            grad_clip allows. `loss_spikes` and `gradient_spikes`: steps so far that leapt above
+            those before them, by the rule of `selector.train.spikes`. `tokens_per_second`: of
+            training, evaluations left out; what neighbours in the bank train meanwhile is not in
+            it. `model_flop_utilization`: the
             FLOPs per second of all runs side by side over the device's peak, by the formula of
             `selector.space.cost.flops_per_token`: what a program does beyond it (optimizer, norms,
             recomputed activations) is no model's work (arXiv 2204.02311, appendix B).
@@ -154,20 +185,25 @@ class Member:
         """
         values = self.config.schedule.values
         factor = SCHEDULES[self.config.schedule.name](self.step - 1, self.steps, values)
+        factor *= self._plateau.share if self._plateau else 1.0
         steps, since = self.step - self._reported_at, slice(self._reported_at, None)
-        trained = self.step - max(self._reported_at, self._started_at)
-        tokens = trained * self.config.batch.tokens_per_step
+        tokens = self.tokens - self._tokens_at(max(self._reported_at, self._started_at))
         speed = tokens / max(seconds - self._reported_seconds, 1e-9)
         found = {
             "train/loss": math.fsum(self._losses[since]) / steps,
             "gradient_norm": math.fsum(self._norms[since]) / steps,
             "clipped_share": self._clipped_share(),
+            "loss_spikes": self._loss_spikes.count(self._losses),
+            "gradient_spikes": self._gradient_spikes.count(self._norms),
             "tokens_per_second": speed,
             "model_flop_utilization": speed * flops_per_token(self.config) / capacity,
             "learning_rate": self.config.optimizer["lr"] * factor,
         }
         self._reported_at, self._reported_seconds = self.step, seconds
         return found
+
+    def _tokens_at(self, step: int) -> int:
+        return self.config.tokens_read(self.run.tokens, step)
 
     def _clipped_share(self) -> float:
         clip = self.config.regularization.grad_clip

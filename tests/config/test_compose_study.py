@@ -161,7 +161,7 @@ def test_folders_with_odd_names(tmp_path, folder):
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
-        ("optimizer=adamww", "optimizer: unknown option 'adamww'; known: adam, adamw"),
+        ("optimizer=adamww", "optimizer: unknown option 'adamww'; known: adafactor, adagrad, adam"),
         ("optimizer=adamw,muonn", "did you mean 'muon'?"),
         ("optimizer.lrr=0.1", "no such key: unknown key 'lrr'; known: lr"),
         ("budget.trails=3", "did you mean 'trials'?"),
@@ -201,6 +201,16 @@ def test_folders_with_odd_names(tmp_path, folder):
         ("optimizer.name=lion", "is a label of the option; choose another with optimizer=OPTION"),
         ("model.version=2", "is a label of the option"),
         ("schedule=warmup_stable_decay schedule.shape=cubic", "expected linear or one_minus_sqrt"),
+        ("schedule.warmup=soon", "expected a number from 0 to 1 or auto, got 'soon'"),
+        ("schedule.warmup=1", "warmup: expected below 1, got 1: nothing of the run is left for"),
+        ("schedule=step schedule.milestones=[0.5,0.3]", "milestones: expected rising shares"),
+        ("schedule=step schedule.milestones=[0.01,0.3]", "above the warmup's 0.05, got 0.01"),
+        ("schedule=step schedule.milestones=0.5", "milestones: expected a list, got 0.5"),
+        ("schedule=step schedule.gamma=1", "gamma: expected below 1, got 1: the rate would"),
+        (
+            "schedule=reduce_on_plateau schedule.patience=6",
+            "expected objective.evaluations=9 or more",
+        ),
         ("data.paths=[x.txt]", "paths: has no effect on the standard library"),
         ("model.width=range(32,64,1)", "61 is not a multiple of heads"),
         ("data.test_share=interval(0.01,0.1)", "cannot be tuned: data is prepared"),
@@ -218,6 +228,20 @@ def test_folders_with_odd_names(tmp_path, folder):
         ("compute.device=abacus", "expected auto, cpu, cuda"),
         ("data=text", "data.paths: must be given"),
         ("sampler=grid", "a grid over a range needs `grid: N` or `step`"),
+        ("regularization.patience=3", "expected 0 for runs counted in tokens, got 3"),
+        (
+            "regularization.patience=3 budget.epochs=2 objective.metric=train/loss",
+            "expected an objective.metric of the validation part, got train/loss",
+        ),
+        ("tune={regularization.patience:{choices:[0,3]}}", "for runs counted in tokens"),
+        (
+            "regularization.ema=0.1 regularization.swa=0.1",
+            "ema, swa: expected one average of the weights, got 0.1 and 0.1",
+        ),
+        ("regularization.ema=1.5", "expected a number from 0 to 1, got 1.5"),
+        ("regularization.layer_rate_decay=0", "expected a number above 0 to 1, got 0"),
+        ("regularization.stochastic_depth=1", "expected a number from 0 to below 1, got 1"),
+        ("regularization.patience=-1", "expected a finite number from 0, got -1"),
         ("margin.absolute=-1", "margin.absolute: expected a finite number from 0"),
     ],
 )  # fmt: skip

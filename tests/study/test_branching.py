@@ -52,6 +52,26 @@ def test_only_arms_with_a_stable_phase_branch() -> None:
     assert all("schedule=warmup_stable_decay" in note for note in notes)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "why"),
+    [
+        ("schedule=reduce_on_plateau", "reacts to the evaluations of a run"),
+        ("schedule=cosine_restarts", "falls from the end of its warmup on"),
+        ("schedule=step schedule.milestones=[0.06,0.5]", "no time at the peak is left before the"),
+    ],
+)
+def test_why_a_schedule_has_no_trunk(overrides: str, why: str) -> None:
+    asked = study(*overrides.split(), "optimizer=adamw")
+    assert why in arm_branch_mistake(asked, asked.arms[0])
+
+
+@pytest.mark.parametrize("name", ["inverse_sqrt", "step", "constant"])
+@pytest.mark.parametrize("warmup", ["0.05", "auto"])
+def test_what_does_not_depend_on_the_length_branches(name: str, warmup: str) -> None:
+    asked = study(f"schedule={name}", f"schedule.warmup={warmup}", "optimizer=adamw")
+    assert branches(asked, asked.arms[0])
+
+
 def test_without_rungs_or_the_option_nothing_branches() -> None:
     asked = study(STABLE, rungs=False)
     assert not any(branches(asked, arm) for arm in asked.arms)

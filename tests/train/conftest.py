@@ -20,6 +20,7 @@ from selector.config.schema import Data, RunConfig
 from selector.config.technique import Technique
 from selector.track.run import Ended
 from selector.train.data.prepare import prepare
+from tests.train.defaults import defaults
 
 OPTIMIZER_VALUES: dict[str, dict[str, Any]] = {
     "sgd": {"lr": 0.3, "weight_decay": 1e-4, "momentum": 0.9, "nesterov": True},
@@ -82,7 +83,12 @@ def configure(prepared: tuple[Data, Path]) -> Configure:
         return RunConfig(
             model=Model(**shape),
             optimizer=Technique(
-                name=optimizer, values={**OPTIMIZER_VALUES[optimizer], **(values or {})}
+                name=optimizer,
+                values={
+                    **defaults(optimizer),
+                    **OPTIMIZER_VALUES.get(optimizer, {}),
+                    **(values or {}),
+                },
             ),
             schedule=Technique(name=form.pop("name"), values=form),
             objective=Objective(**{**goal, "evaluation_tokens": 2048, **(objective or {})}),

@@ -19,7 +19,13 @@ from selector.train.loop import train
 
 STEP = 64  # tokens of an optimizer step
 SHORT, LONG = 40 * STEP, 120 * STEP
-STABLE = {"name": "warmup_stable_decay", "warmup": 0.05, "decay": 0.2, "shape": "one_minus_sqrt"}
+STABLE = {
+    "name": "warmup_stable_decay",
+    "warmup": 0.05,
+    "decay": 0.2,
+    "shape": "one_minus_sqrt",
+    "floor": 0.0,
+}
 EXACT = (
     "train/loss",
     "gradient_norm",
@@ -68,11 +74,13 @@ def pair(
     recorder: Callable[..., Any],
     configure: Callable[..., RunConfig],
 ) -> Callable[..., Pair]:
-    def build(schedule: Mapping[str, Any] | None = None, optimizer: str = "adamw") -> Pair:
+    def build(
+        schedule: Mapping[str, Any] | None = None, optimizer: str = "adamw", **switches: float
+    ) -> Pair:
         config = configure(
             optimizer,
             schedule={**STABLE, **(schedule or {})},
-            regularization={"dropout": 0.1},
+            regularization={"dropout": 0.1, **switches},
             objective={"evaluations": 6},
         )
         return Pair(tmp_path, prepared[1], recorder, config)
@@ -80,9 +88,17 @@ def pair(
     return build
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_a_branched_run_is_the_run_bit_for_bit(pair: Callable[..., Pair], optimizer: str) -> None:
-    both = pair(optimizer=optimizer)
+@pytest.mark.parametrize(
+    ("optimizer", "switches"),
+    [
+        ("muon", {"ema": 0.1}),
+        ("adamw", {"swa": 0.3, "stochastic_depth": 0.2}),
+    ],
+)
+def test_a_branched_run_is_the_run_bit_for_bit(
+    pair: Callable[..., Pair], optimizer: str, switches: dict[str, float]
+) -> None:
+    both = pair(optimizer=optimizer, **switches)
     _, short = both.train(both.short)
     scratch, _ = both.train(both.long)
     branched, ended = both.train(both.branched)
@@ -157,6 +173,11 @@ def test_another_run_s_trunk_is_refused(
     refused("seed: expected 4, got 3", seed=4)
     refused("it was left after 33 steps, and this run has 33", tokens=33 * STEP)
     refused("schedule: its first 33 steps have other learning rates", tokens=2 * LONG)
+    averaged = pair(swa=0.9)
+    averaged.train(averaged.short)
+    with pytest.raises(ConfigError, match="average: its first 33 steps are averaged with other"):
+        averaged.train(averaged.branched)
+    both.train(both.short)
     fast = replace(both.config, schedule=replace(both.config.schedule, name="linear_to_zero"))
     refused("schedule: its first 33 steps have other learning rates", config=fast)
 

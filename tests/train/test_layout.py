@@ -18,7 +18,7 @@ PARAMETERS = [
 def test_sections_follow_each_other_and_every_value_has_one_place() -> None:
     layout = Layout(PARAMETERS)
     assert [item.name for item in layout.parameters] == ["out", "out_2", "qkv", "table", "bias"]
-    assert (layout.hidden_stop, layout.decayed_stop, layout.size) == (80, 100, 104)
+    assert (layout.decayed_stop, layout.size) == (100, 104)
     row = torch.arange(layout.size)
     views = layout.views(row)
     assert {name: tuple(view.shape) for name, view in views.items()} == {
@@ -35,6 +35,12 @@ def test_a_slot_of_a_view_is_contiguous() -> None:
 
 
 def test_matrices_of_one_shape_are_found_together_and_stacked_ones_apart() -> None:
-    groups = Layout(PARAMETERS).hidden_matrices()
-    assert [(item.start, item.stop, item.count) for item in groups] == [(0, 80, 5)]
-    assert all((item.rows, item.columns) == (4, 4) for item in groups)
+    layout = Layout(PARAMETERS)
+    stacks = layout.stacks(dict.fromkeys(["out", "out_2", "qkv", "bias"], 0))
+    assert [(item.start, item.stop, item.count, item.shape) for item in stacks] == [
+        (0, 80, 5, (4, 4)),
+        (100, 104, 1, (4,)),
+    ]
+    assert stacks[0].names == ("out", "out_2", "qkv")
+    apart = layout.stacks({"out": 0, "out_2": 1, "qkv": 1})
+    assert [(item.start, item.count, item.label) for item in apart] == [(0, 1, 0), (16, 4, 1)]

@@ -24,6 +24,7 @@ VALIDATION = {f"validation/{name}" for name in JUDGED}
 EVALUATED = VALIDATION | {"gradient_norm/block/0", "gradient_norm/block/1"}
 TRAINING = {
     *("train/loss", "gradient_norm", "clipped_share", "tokens_per_second", "learning_rate"),
+    *("loss_spikes", "gradient_spikes"),
     *("gradient_norm/embedding", "gradient_norm/spread", "model_flop_utilization"),
 }
 TEST = {f"test/{name}" for name in JUDGED}
@@ -197,3 +198,72 @@ def test_a_gpu_trains_as_the_cpu_does(
         train([make_run(configure(regularization={"dropout": 0.1}))], kept, device)
         curves.append([value for _, value in kept.curve("a", "validation/loss")])
     assert curves[1] == pytest.approx(curves[0], rel=1e-2)
+
+
+def test_rates_are_cut_when_a_run_stands_still_and_its_neighbours_go_on(
+    configure: Callable[..., RunConfig], make_run: Any, recorder: Callable[..., Any]
+) -> None:
+    """A run with a tiny rate makes no progress: from its third evaluation on each cuts."""
+
+    def config(threshold: float, gamma: float) -> RunConfig:
+        values = {"warmup": 0.0, "gamma": gamma, "patience": 0, "floor": 0.01}
+        return configure(
+            values={"lr": 1e-3},
+            schedule={"name": "reduce_on_plateau", **values, "threshold": threshold},
+            objective={"evaluations": 6},
+        )
+
+    runs = [
+        make_run(config(0.9, 0.5), "still"),
+        make_run(config(0.9, 0.1), "floored"),
+        make_run(config(0.0, 0.5), "learning"),
+    ]
+    together = recorder()
+    train(runs, together, "cpu")
+    at = {
+        key: [together.curve(key, "learning_rate")[place][1] for place in (-1, 20, 10, 1)]
+        for key in ("still", "floored", "learning")
+    }
+    assert at["learning"] == pytest.approx([1e-3] * 4)
+    # 60 steps, evaluated every 10: the first sets the best, and the last comes too late to count
+    steps = [step for step, _ in together.curve("still", "learning_rate")]
+    rates = dict(together.curve("still", "learning_rate"))
+    for step in steps:
+        assert rates[step] == pytest.approx(1e-3 * 0.5 ** max(0, (step - 1) // 10 - 1))
+    assert together.curve("floored", "learning_rate")[-1][1] == pytest.approx(1e-5)
+    for run in runs:
+        alone = recorder()
+        train([run], alone, "cpu")
+        ours = [value for _, value in together.curve(run.key, "validation/loss")]
+        theirs = [value for _, value in alone.curve(run.key, "validation/loss")]
+        assert ours == pytest.approx(theirs, rel=1e-4)
+    losses = {key: together.curve(key, "validation/loss")[-1][1] for key in at}
+    assert losses["learning"] < losses["still"] < losses["floored"]
+
+
+def test_a_growing_run_spends_its_tokens_and_says_so(
+    configure: Callable[..., RunConfig], make_run: Any, recorder: Callable[..., Any]
+) -> None:
+    growing = {"micro_batch": 2, "accumulation": 2, "batch_warmup": 0.5, "context_warmup": 0.5}
+    config, tokens = configure(batch=growing, regularization={"dropout": 0.1}), 30 * STEP
+    alone, together = recorder(), recorder()
+    train([make_run(config, tokens=tokens)], alone, "cpu")
+    train([make_run(config, tokens=tokens), make_run(config, "b", seed=2, tokens=tokens)],
+          together, "cpu")  # fmt: skip
+    ended = dict(alone.ended)["a"]
+    assert ended.outcome is Outcome.COMPLETE
+    # contexts 8 and passes 1 for half of the 1,920 tokens in steps of 16, then in steps of 64
+    assert ended.steps == config.steps(tokens) == 60 + 15
+    assert ended.facts["flops"] == tokens * cost.flops_per_token(config)
+    assert cost.flops_per_token(config) < cost.flops_per_token(configure())
+    ours, theirs = alone.curve("a", "validation/loss"), together.curve("a", "validation/loss")
+    assert [value for _, value in ours] == pytest.approx([value for _, value in theirs], rel=1e-4)
+    assert ours[-1][1] < 4.5
+
+
+def test_growing_runs_of_unlike_lengths_do_not_share_a_bank(
+    configure: Callable[..., RunConfig], make_run: Any, recorder: Callable[..., Any]
+) -> None:
+    config = configure(batch={"context_warmup": 0.5})
+    with pytest.raises(ValueError, match="expected one fuse key"):
+        train([make_run(config), make_run(config, "b", tokens=90 * STEP)], recorder(), "cpu")

@@ -15,7 +15,7 @@ from selector.train.bank import Bank, State
 from selector.train.checkpoint import Snapshot
 from selector.train.data.corpus import Corpus
 from selector.train.feed import Feed
-from selector.train.optimizer import OPTIMIZERS
+from tests.train.defaults import EXAMPLES
 
 CPU = torch.device("cpu")
 STEPS, CUT, SEED = 30, 13, 7
@@ -66,7 +66,7 @@ def on_disk(state: State, folder: Path) -> State:
     return loaded.state
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", EXAMPLES)
 def test_a_run_that_was_stopped_and_resumed_has_the_same_bits(
     configure: Configure, corpus: Corpus, tmp_path: Path, optimizer: str
 ) -> None:
@@ -88,7 +88,7 @@ def test_a_run_that_was_stopped_and_resumed_has_the_same_bits(
         assert torch.equal(second.bank.optimizer.state[name], buffer)
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("optimizer", EXAMPLES)
 def test_a_state_goes_from_a_bank_of_one_into_a_bank_of_four_and_back(
     configure: Configure, corpus: Corpus, optimizer: str
 ) -> None:

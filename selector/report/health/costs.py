@@ -74,7 +74,7 @@ def slow_arm(evidence: Evidence) -> Iterator[Finding]:
                 continue
             batch = found.arm.config.batch
             overrides = []
-            if batch.accumulation > 1:
+            if batch.accumulation > 1 and not batch.batch_warmup:
                 size = batch.micro_batch * batch.accumulation
                 both = {"batch.micro_batch": size, "batch.accumulation": 1}
                 overrides = settings(study, both)

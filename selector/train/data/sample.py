@@ -1,12 +1,14 @@
 """Which windows of a part are read: random ones to train on, fixed ones to evaluate on.
 
-A training window is a pure function of (seed, index): neither the batch size, nor the neighbours
-in a bank, nor what was drawn before changes it. So runs with different batch sizes see the same
-windows in the same order, and a run that goes on at step n needs no generator's state.
+Training windows begin anywhere, or stand side by side and are shuffled anew in every pass. Either
+way one is a pure function of (seed, index): neither the batch size, nor the neighbours in a bank,
+nor what was drawn before changes it. So runs with different batch sizes see the same windows in
+the same order, and a run that goes on at step n needs no generator's state.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -64,6 +66,50 @@ def windows(tokens: Tokens, seed: int, indices: npt.ArrayLike, context: int) -> 
     return _cut(tokens, starts.astype(np.int64), context)
 
 
+def disjoint_windows(tokens: Tokens, seed: int, indices: npt.ArrayLike, context: int) -> Windows:
+    """The windows number `indices` [n] of passes over windows that stand side by side.
+
+    As int64 [n, context + 1]. A part has W = `disjoint_count` of them. Numbers 0 to W - 1 are all
+    of them in an order that follows from the seed, the next W in another one, and so on: a step of
+    W sequences is the full batch.
+
+    Raises:
+        DataError: the part is shorter than one window.
+    """
+    count = disjoint_count(_starts(tokens, context) + context, context)
+    passes, places = np.divmod(np.asarray(indices, dtype=np.int64).reshape(-1), count)
+    return _cut(tokens, _shuffled(seed, passes, places, count) * context, context)
+
+
+#: How the windows to train on are chosen, by `batch.windows`.
+SAMPLES: dict[str, Callable[[Tokens, int, npt.ArrayLike, int], Windows]] = {
+    "anywhere": windows,
+    "disjoint": disjoint_windows,
+}
+
+
+def _shuffled(
+    seed: int, passes: npt.NDArray[np.int64], places: npt.NDArray[np.int64], count: int
+) -> npt.NDArray[np.int64]:
+    """Where each of `places` [n] below `count` comes in its pass: a permutation for each pass.
+
+    A Feistel network of four rounds on the smallest 2 * half bits that hold `count`; numbers beyond
+    `count` go through it again, which keeps it a permutation (Black and Rogaway, "Ciphers with
+    arbitrary finite domains", CT-RSA 2002). Nothing is stored, however long the part.
+    """
+    half = max(1, ((count - 1).bit_length() + 1) // 2)
+    mask = (1 << half) - 1
+    found, outside = places.copy(), np.ones(len(places), dtype=bool)
+    while outside.any():
+        left, right = found[outside] >> half, found[outside] & mask
+        for turn in range(4):
+            keys = (passes[outside] * 4 + turn << half) + right
+            left, right = right, left ^ (hashed(seed, keys).astype(np.int64) & mask)
+        found[outside] = (left << half) + right
+        outside = found >= count
+    return found
+
+
 def evaluation_windows(tokens: Tokens, context: int, most_tokens: int) -> Windows:
     """Disjoint windows as int64 [n, context + 1] with n * context <= most_tokens, but n >= 1.
 
@@ -74,9 +120,14 @@ def evaluation_windows(tokens: Tokens, context: int, most_tokens: int) -> Window
     Raises:
         DataError: the part is shorter than one window.
     """
-    there = (_starts(tokens, context) - 1) // context + 1
+    there = disjoint_count(_starts(tokens, context) + context, context)
     taken = max(1, min(there, most_tokens // context))
     return _cut(tokens, np.arange(taken) * there // taken * context, context)
+
+
+def disjoint_count(tokens: int, context: int) -> int:
+    """How many windows of `context` tokens and their targets stand side by side in `tokens`."""
+    return (tokens - 1) // context
 
 
 def _starts(tokens: Tokens, context: int) -> int:

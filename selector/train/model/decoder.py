@@ -55,7 +55,7 @@ def parameters(model: Model, vocabulary: int, context: int) -> list[Parameter]:
     if not model.tied_embeddings:
         std = head_std(model, vocabulary)
         shape = (vocabulary, width)
-        found.append(Parameter(name="head", shape=shape, section="embedding", std=std))
+        found.append(Parameter(name="head", shape=shape, section="head", std=std))
     return found
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import zlib
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, ClassVar
 
@@ -23,7 +23,9 @@ from selector.config.algorithms import Capability, capability
 from selector.errors import ConfigError
 from selector.train.layout import Layout
 from selector.train.optimizer.base import Optimizer
+from selector.train.optimizer.groups import Group
 from selector.train.optimizer.kept import content_of, kept
+from selector.train.optimizer.step import Step
 
 _OURS = {"defaults", "state", "param_groups"}  # of an optimizer's attributes: kept otherwise
 
@@ -39,12 +41,14 @@ class Library(Optimizer):
     algorithm: str = ""
     """Its name there."""
 
-    def __init__(self, layout: Layout, parameters: Tensor, gradients: Tensor) -> None:
+    def __init__(
+        self, layout: Layout, parameters: Tensor, gradients: Tensor, groups: Sequence[Group]
+    ) -> None:
         if len(parameters) > 1:
             raise ValueError(
                 f"{type(self).__name__} trains unbanked: expected one slot, got {len(parameters)}"
             )
-        super().__init__(layout, parameters, gradients)
+        super().__init__(layout, parameters, gradients, groups)
         self._seed = self._steps = 0
         self._made = 0
         self._tensors: dict[str, Tensor] = {}
@@ -76,18 +80,18 @@ class Library(Optimizer):
         """See the base class."""
         self._seed, self._steps = seed, steps
 
-    def enter(self, slot: int, values: Mapping[str, Any]) -> None:
+    def enter(self, slot: int, values: Mapping[str, Any], groups: Sequence[Group]) -> None:
         """See the base class.
 
         Raises:
             ConfigError: the library is not installed, or refuses the values.
         """
-        super().enter(slot, values)
+        super().enter(slot, values, groups)
         extras.refuse_missing(self.package)
         self._made = 0
         self._tensors = self._views(self.parameters[slot])
         try:
-            self._own = self._built(values)
+            self._own = self._built(values, groups)
         except Exception as error:
             raise ConfigError(
                 f"optimizer: {self.package} refuses {self.algorithm}: {error}"
@@ -99,11 +103,11 @@ class Library(Optimizer):
         super().leave(slot)
         self._own, self._tensors = None, {}
 
-    def step(self, factor: Tensor, count: Tensor, active: Tensor) -> None:
+    def update(self, step: Step) -> None:
         """See the base class; the host waits for the device, as these libraries do."""
         if self._own is None:
             return
-        share, self._made = float(factor[0]), self._made + 1
+        share, self._made = float(step.factor[0]), self._made + 1
         for group, rate in zip(self._own.param_groups, self._rates, strict=True):
             group[self.capability.rate] = rate * share
         self._hand_over()
@@ -164,28 +168,31 @@ class Library(Optimizer):
             group.update(values)
         vars(self._own).update(content["attributes"])
 
-    def _built(self, values: Mapping[str, Any]) -> Any:
-        """The library's optimizer over groups: hidden matrices, tables and head, vectors."""
+    def _built(self, values: Mapping[str, Any], groups: Sequence[Group]) -> Any:
+        """The library's optimizer over our groups."""
         arguments = self.arguments(values, self._steps)
         rate, lr, decay = self.capability.rate, float(values["lr"]), float(values["weight_decay"])
         if self.capability.one_group:
             return self.kind()(list(self._tensors.values()), **{rate: lr}, **arguments)
-        sections = {item.name: item.section for item in self.layout.parameters}
-        groups = []
-        for section in ("hidden", "embedding", "vector"):
-            members = [
-                tensor
-                for name, tensor in self._tensors.items()
-                if sections[name.partition("/")[0]] == section
-            ]
-            group: dict[str, Any] = {"params": members, rate: lr}
-            group["weight_decay"] = 0.0 if section == "vector" else decay
+        made = []
+        for group in groups:
+            names = {parameter.name for parameter in group.parameters}
+            hidden = group.parameters[0].section == "hidden"
+            own: dict[str, Any] = {
+                "params": [
+                    tensor
+                    for name, tensor in self._tensors.items()
+                    if name.partition("/")[0] in names
+                ],
+                rate: lr * group.rate,
+                "weight_decay": decay if group.decay else 0.0,
+            }
             if "adamw_lr" in arguments:  # a matrix rule, with AdamW for the rest
-                group["use_muon"] = section == "hidden"
-                if section != "hidden":
-                    group[rate] = arguments["adamw_lr"]
-            groups += [group] if members else []
-        return self.kind()(groups, **{rate: lr}, **arguments)
+                own["use_muon"] = hidden
+                if not hidden:
+                    own[rate] = arguments["adamw_lr"] * group.rate
+            made.append(own)
+        return self.kind()(made, **{rate: lr}, **arguments)
 
     def _views(self, row: Tensor) -> dict[str, Tensor]:
         """The library's parameters by name: views of `row`, stacked matrices one by one."""

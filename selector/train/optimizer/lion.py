@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from selector.train.layout import Layout
 from selector.train.optimizer.base import Optimizer
+from selector.train.optimizer.groups import Group
+from selector.train.optimizer.step import Step
 
 
 class Lion(Optimizer):
@@ -15,22 +19,19 @@ class Lion(Optimizer):
     settings = ("beta1", "beta2")
     buffers = ("momentum",)
 
-    def __init__(self, layout: Layout, parameters: Tensor, gradients: Tensor) -> None:
-        super().__init__(layout, parameters, gradients)
-        self._pieces = self.pieces(0, layout.size)
+    def __init__(
+        self, layout: Layout, parameters: Tensor, gradients: Tensor, groups: Sequence[Group]
+    ) -> None:
+        super().__init__(layout, parameters, gradients, groups)
+        self._pieces = self.pieces()
 
-    def step(self, factor: Tensor, count: Tensor, active: Tensor) -> None:
+    def update(self, step: Step) -> None:
         """See the base class."""
-        rate, values = self.rate(factor, active), self.values
-        step = self.column(-rate)
-        shrink = self.column(1 - rate * values["weight_decay"])
-        now, later = (
-            self.column(torch.where(active, 1 - values[beta], 0.0)) for beta in ("beta1", "beta2")
-        )
+        moves = step.columns(-step.rate)
+        now, later = (step.column(1 - self.values[beta], 0.0) for beta in ("beta1", "beta2"))
         for piece in self._pieces:
             (momentum,) = piece.state
-            if piece.decayed:
-                piece.parameters.mul_(shrink)
+            step.decay(piece.parameters, piece.gradients, piece.treatment)
             direction = torch.lerp(momentum, piece.gradients, now, out=piece.scratch).sign_()
-            piece.parameters.addcmul_(direction, step)
+            piece.parameters.addcmul_(direction, moves[piece.treatment])
             momentum.lerp_(piece.gradients, later)

@@ -1,12 +1,16 @@
-"""Stochastic gradient descent with momentum, as torch.optim.SGD: weight decay is coupled (L2)."""
+"""Stochastic gradient descent with momentum, as torch.optim.SGD."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from selector.train.layout import Layout
 from selector.train.optimizer.base import Optimizer
+from selector.train.optimizer.groups import Group
+from selector.train.optimizer.step import Step
 
 
 class SGD(Optimizer):
@@ -15,25 +19,25 @@ class SGD(Optimizer):
     settings = ("momentum", "nesterov")
     buffers = ("momentum",)
 
-    def __init__(self, layout: Layout, parameters: Tensor, gradients: Tensor) -> None:
-        super().__init__(layout, parameters, gradients)
-        self._pieces = self.pieces(0, layout.size)
+    def __init__(
+        self, layout: Layout, parameters: Tensor, gradients: Tensor, groups: Sequence[Group]
+    ) -> None:
+        super().__init__(layout, parameters, gradients, groups)
+        self._pieces = self.pieces()
 
-    def step(self, factor: Tensor, count: Tensor, active: Tensor) -> None:
+    def update(self, step: Step) -> None:
         """See the base class."""
-        column, values = self.column, self.values
-        step = column(-self.rate(factor, active))
-        decay = column(values["weight_decay"])
-        momentum = column(values["momentum"])
+        values = self.values
+        moves = step.columns(-step.rate)
+        momentum = step.column(values["momentum"], 0.0)
         # The direction is own * g + carried * b with b already updated.
         nesterov = values["nesterov"] > 0
-        own = column(torch.where(nesterov, 1.0, 0.0))
-        carried = column(torch.where(nesterov, values["momentum"], 1.0))
+        own = step.column(torch.where(nesterov, 1.0, 0.0), 0.0)
+        carried = step.column(torch.where(nesterov, values["momentum"], 1.0), 0.0)
         for piece in self._pieces:
-            parameters, gradients, (buffer,) = piece.parameters, piece.gradients, piece.state
-            if piece.decayed:
-                gradients.addcmul_(parameters, decay)
+            gradients, (buffer,) = piece.gradients, piece.state
+            step.decay(piece.parameters, gradients, piece.treatment)
             buffer.mul_(momentum).add_(gradients)
             direction = torch.mul(buffer, carried, out=piece.scratch)
             direction.addcmul_(gradients, own)
-            parameters.addcmul_(direction, step)
+            piece.parameters.addcmul_(direction, moves[piece.treatment])

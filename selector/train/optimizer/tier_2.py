@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import importlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from selector.train.optimizer.groups import Group
 from selector.train.optimizer.library import Library
 
 _DECOUPLED = {"weight_decouple": True, "fixed_decay": False}  # matrices shrink by lr * decay
@@ -212,10 +213,10 @@ class LAMB(Library):
 class ByName(Library):
     """Any algorithm of pytorch_optimizer, with the settings that its table completes."""
 
-    def enter(self, slot: int, values: Mapping[str, Any]) -> None:
+    def enter(self, slot: int, values: Mapping[str, Any], groups: Sequence[Group]) -> None:
         """See the base class."""
         self.algorithm = str(values["algorithm"])
-        super().enter(slot, values)
+        super().enter(slot, values, groups)
 
     def arguments(self, values: Mapping[str, Any], steps: int) -> dict[str, Any]:
         """See the base class; what is off or found by the library stays its own."""

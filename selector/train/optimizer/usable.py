@@ -7,6 +7,7 @@ import torch
 from selector.config.schema import RunConfig
 from selector.train.layout import Layout, Parameter
 from selector.train.optimizer import OPTIMIZERS
+from selector.train.optimizer.groups import grouped
 
 _PARAMETERS = (
     Parameter(name="matrix", shape=(2, 2), section="hidden"),
@@ -23,6 +24,7 @@ def refuse_unusable(config: RunConfig) -> None:
     """
     layout = Layout(_PARAMETERS)
     row = torch.zeros(1, layout.size)
-    optimizer = OPTIMIZERS[config.optimizer.name](layout, row, torch.zeros_like(row))
+    found = grouped(_PARAMETERS, config.optimizer.name, config.optimizer.values)
+    optimizer = OPTIMIZERS[config.optimizer.name](layout, row, torch.zeros_like(row), found)
     optimizer.expect(0, seed=0, steps=1)
-    optimizer.enter(0, config.optimizer.values)
+    optimizer.enter(0, config.optimizer.values, found)

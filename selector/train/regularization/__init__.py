@@ -6,7 +6,7 @@
     penalty.py           L1
     sharpness.py         SAM: the gradient a step uphill from the weights
     clipping.py          of the gradient's norm and of its values
-    averaging.py         EMA and SWA of the weights
+    averaging.py         EMA and SWA of the weights; horizon.py: how far they reach
     stopping.py          patience, and the best evaluation
 
 A 0 turns each of them off; what is off costs nothing, since runs in which different ones are on

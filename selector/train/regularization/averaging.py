@@ -15,13 +15,13 @@ decay: a decay of .999 averages over a tenth of a run of 10,000 steps and over t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from selector.config.regularization import Regularization
 from selector.train.layout import Layout
+from selector.train.regularization.horizon import shares
 
 _SHARES = "weight_average_shares"
 
@@ -86,33 +86,3 @@ class Averaging:
             raise ValueError(f"average: its first {step} steps are averaged with other weights")
         for name, view in self._layout.views(self._rows[slot]).items():
             view.copy_(tensors[f"weight_average/{name}"])
-
-
-def shares(regularization: Regularization, steps: int) -> list[float]:
-    """By which share of the difference the average moves after each step of a run, [steps]."""
-    if regularization.ema:
-        decay = 1.0 - 1.0 / _horizon(regularization.ema, steps)
-        return [(1.0 - decay) / (1.0 - decay**step) for step in range(1, steps + 1)]
-    start = steps - _horizon(regularization.swa, steps)
-    return [1.0 / max(1, step - start) for step in range(1, steps + 1)]
-
-
-def averaged_like(regularization: Regularization, steps: int, longer: int) -> Regularization:
-    """Settings with which a run of `steps` steps averages like one of `longer` steps.
-
-    The horizon of an EMA becomes the longer run's in steps. SWA stays: the longer one's has not
-    begun where both part.
-    """
-    if not regularization.ema:
-        return regularization
-    return replace(regularization, ema=min(1.0, _horizon(regularization.ema, longer) / steps))
-
-
-def unlike_from(regularization: Regularization, steps: int) -> int:
-    """The first step from which an equal average makes a run of `steps` steps one of its own."""
-    return steps - _horizon(regularization.swa, steps) if regularization.swa else steps
-
-
-def _horizon(share: float, steps: int) -> int:
-    """Steps that are averaged over: whole ones, at least one."""
-    return max(1, round(share * steps))

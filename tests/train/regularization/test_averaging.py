@@ -14,7 +14,7 @@ from selector.config.regularization import Regularization
 from selector.config.schema import RunConfig
 from selector.train.bank import Bank
 from selector.train.data.corpus import Corpus
-from selector.train.regularization.averaging import averaged_like, shares
+from selector.train.regularization.horizon import averaged_like, shares, unshared
 
 STEPS = 20
 Configure = Callable[..., RunConfig]
@@ -110,6 +110,9 @@ def test_a_shorter_run_may_average_like_a_longer_one() -> None:
         assert ours == shares(longer, 120)[:40]
     equal = Regularization(swa=0.3)
     assert averaged_like(equal, 40, 120) == equal
+    assert unshared(equal, 40, 120, 33) == unshared(Regularization(ema=0.3), 40, 120, 33) == ""
+    assert "from step 24 on; expected lower swa" in unshared(Regularization(swa=0.8), 40, 120, 33)
+    assert "over 48 steps; expected lower ema" in unshared(Regularization(ema=0.4), 40, 120, 33)
 
 
 def test_two_averages_and_an_end_that_may_not_come_are_refused() -> None:
