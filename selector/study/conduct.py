@@ -15,6 +15,7 @@ from selector.config.schema import GROUPS, RunConfig
 from selector.config.study import compose_study
 from selector.errors import ConfigError, InputError, StudyError
 from selector.launch import LAUNCHERS
+from selector.launch.usable import refuse_unusable
 from selector.study.agenda import Agenda
 from selector.study.answer import answer
 from selector.study.arms import resolve
@@ -128,8 +129,10 @@ def conduct(
     Raises:
         StudyError: another process runs it, what is stored asks another question, or it began
             with another start.
+        ConfigError: a library that an arm needs is not installed, or refuses its values.
         RunFailed: its runs crash again and again.
     """
+    _refuse_unusable(study)
     folder = runs / study.name
     with study_lock(folder):
         record = Record(FolderStore(folder))
@@ -164,17 +167,27 @@ def conduct(
     return Conducted(stored=stored, finished=finished)
 
 
+def _refuse_unusable(study: Study) -> None:
+    mistakes: list[str] = []
+    for arm in study.arms:
+        try:
+            refuse_unusable(arm.config)
+        except ConfigError as error:
+            mistakes += [f"{arm.name}: {text}" for text in error.mistakes]
+    if mistakes:
+        raise ConfigError(mistakes)
+
+
 def prepare_data(study: Study, runs: Path) -> Study:
     """The study with each arm's data read, tokenized and named, and the lengths of its runs.
 
     Raises:
-        InputError: every mistake in the data and tables, functions that cannot be imported,
-            libraries that are missing, and lengths that are not one step.
+        InputError: every mistake in the data and tables, functions that cannot be imported, and
+            lengths that are not one step.
     """
     if any(arm.config.objective.kind == "replay" for arm in study.arms):
         return with_tables(study)
     from selector.launch.function import check
-    from selector.launch.usable import refuse_unusable
     from selector.train.data.prepare import prepare
 
     prepared: dict[object, object] = {}
@@ -186,7 +199,6 @@ def prepare_data(study: Study, runs: Path) -> Study:
             if config.objective.kind == "function":
                 check(config)
             else:
-                refuse_unusable(config)
                 key = (config.data, config.batch.context)
                 if key not in prepared:
                     prepared[key] = prepare(
