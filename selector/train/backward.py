@@ -109,7 +109,7 @@ class Backward:
         weights, extras = list(self.weights.values()), self._extras(regularization)
         found = torch.zeros_like(probes)
         for micro, part in enumerate(windows):
-            passes = count * len(windows) + micro
+            passes = count * self.config.batch.accumulation + micro
             # The fused kernels of attention cannot be differentiated twice.
             with sdpa_kernel(SDPBackend.MATH):
                 logits = self.model.forward(
