@@ -65,6 +65,7 @@ def provenance(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
         "runs": {"over": runs_over, "planned": planned},
         "seconds": sum(item.result.seconds for item in over if item.result),
         "tokens": sum(map(tokens_spent, over)),
+        "spikes": _spikes(over),
         "utilization": _median(over, "model_flop_utilization"),
         "joules": _sum(over, "device_joules"),
         "incomparable": marks(study),
@@ -122,6 +123,20 @@ def evidence(answer: Answer) -> dict[str, Any]:
             for item in answer.finalists
         ],
     }
+
+
+def _spikes(runs: list[StoredRun]) -> dict[str, int] | None:
+    """Completed runs that report spikes of the loss, those that had any, and the most of one."""
+    counts = [
+        int(item.result.metrics["loss_spikes"])
+        for item in runs
+        if item.result
+        and item.result.outcome is Outcome.COMPLETE
+        and "loss_spikes" in item.result.metrics
+    ]
+    if not counts:
+        return None
+    return {"runs": len(counts), "with": sum(map(bool, counts)), "most": max(counts)}
 
 
 def _median(runs: list[StoredRun], metric: str) -> float | None:
