@@ -53,6 +53,7 @@ LIMITS: Mapping[str, tuple[float, float, bool, bool]] = {
     "power": (0, math.inf, False, False),
     "stretch": (0, math.inf, False, False),
     "dropout": (0, 1, True, False),
+    "prune": (0, 1, True, False),
     "label_smoothing": (0, 1, True, False),
     "stochastic_depth": (0, 1, True, False),
     "ema": (0, 1, True, True),

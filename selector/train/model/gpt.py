@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from torch import Tensor
 from torch.nn import functional
 
 from selector.config.model import Model
 from selector.train.layout import Parameter
+from selector.train.model.execution import run_block
 from selector.train.model.layers import causal_attention, embedding, layer_norm, linear
 
 Drop = Callable[[Tensor, int], Tensor]
@@ -69,26 +71,38 @@ def forward(
         [K, sequences * length, vocabulary], or without K for plain weights.
     """
     sequences, length = tokens.shape[0] * tokens.shape[1], tokens.shape[2]
-    activation = _ACTIVATIONS[model.activation]
     position = weights["position_embedding"][..., :length, :]
     x = embedding(tokens.flatten(1), weights["token_embedding"])
     folded = (*position.shape[:-2], -1, *position.shape[-2:])
     x = (x.view(folded) + position.unsqueeze(-3)).view(x.shape)
     if drop:
         x = drop(x, 0)
-    for block in range(model.depth):
-        branch = layer_norm(x, *_pair(weights, f"{block}.attention_norm"))
-        branch = linear(branch, *_pair(weights, f"{block}.qkv"))
-        branch = causal_attention(branch, sequences, model.heads, qk_norm=model.qk_norm)
-        branch = linear(branch, *_pair(weights, f"{block}.attention_out"))
-        x = x + (drop(branch, 2 * block + 1) if drop else branch)
-        branch = layer_norm(x, *_pair(weights, f"{block}.mlp_norm"))
-        branch = activation(linear(branch, *_pair(weights, f"{block}.mlp_in")))
-        branch = linear(branch, *_pair(weights, f"{block}.mlp_out"))
-        x = x + (drop(branch, 2 * block + 2) if drop else branch)
+    for number in range(model.depth):
+        x = run_block(partial(_block, weights, number, sequences, model, drop), x)
     x = layer_norm(x, *_pair(weights, "final_norm"))
     head = "token_embedding" if model.tied_embeddings else "head"
     return linear(x, weights[head], None)
+
+
+def _block(
+    weights: Mapping[str, Tensor],
+    number: int,
+    sequences: int,
+    model: Model,
+    drop: Drop | None,
+    x: Tensor,
+) -> Tensor:
+    """The residual stream x [..., n, width] after block `number`, from 0."""
+    activation = _ACTIVATIONS[model.activation]
+    branch = layer_norm(x, *_pair(weights, f"{number}.attention_norm"))
+    branch = linear(branch, *_pair(weights, f"{number}.qkv"))
+    branch = causal_attention(branch, sequences, model.heads, qk_norm=model.qk_norm)
+    branch = linear(branch, *_pair(weights, f"{number}.attention_out"))
+    x = x + (drop(branch, 2 * number + 1) if drop else branch)
+    branch = layer_norm(x, *_pair(weights, f"{number}.mlp_norm"))
+    branch = activation(linear(branch, *_pair(weights, f"{number}.mlp_in")))
+    branch = linear(branch, *_pair(weights, f"{number}.mlp_out"))
+    return x + (drop(branch, 2 * number + 2) if drop else branch)
 
 
 def _norm(name: str, width: int, bias: bool) -> list[Parameter]:
