@@ -23,7 +23,7 @@ from selector.track.run import Outcome
 _MOST_VALUES = 6
 _TIMES = ("started", "ended")
 _MEASURED = (
-    *("peak_memory_gib", "flops", "peak_flops_per_second", "throttled_share"),
+    *("peak_memory_gib", "flops", "peak_flops_per_second", "throttled_share", "early_stopping"),
     *("device_celsius", "device_celsius_mean", "device_watts", "device_joules"),
 )
 
@@ -171,7 +171,7 @@ def _facts(runs: list[StoredRun]) -> dict[str, list[Any]]:
     return {
         key: sorted(found, key=str)
         for key, found in sorted(values.items())
-        if len(found) <= _MOST_VALUES and key not in (*_TIMES, *_MEASURED)
+        if len(found) <= _MOST_VALUES and key.partition(".")[0] not in (*_TIMES, *_MEASURED)
     }
 
 
