@@ -88,6 +88,14 @@ def test_a_function_has_no_flops_and_no_epochs(workplace):
     assert [arm["tokens_per_run"] for arm in lengths["arms"]] == [10, 20, 10, 20]
 
 
+def test_what_cannot_be_compared_is_refused_with_the_metric_to_use_instead(pico):
+    smoothed = ("./pico.yaml", "regularization.label_smoothing=0.0,0.1")
+    for command in ("plan", "run"):
+        mistake = pico.run(command, *smoothed, code=2)
+        assert "use objective.metric=validation/accuracy objective.direction=maximize" in mistake
+    assert not (pico.folder / "runs" / "pico").exists()
+
+
 def test_an_explanation_for_programs_and_for_people(pico, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
     plan = pico.json("plan", "./pico.yaml", "--explain")
