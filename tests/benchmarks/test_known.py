@@ -170,6 +170,7 @@ def test_a_known_study_can_be_planned_and_has_the_arms_of_its_claims(name, tmp_p
     text = [f"data.paths=[{tmp_path / 'text.txt'}]"] if name == "nanogpt_shakespeare" else []
     asked = read_study(str(study_file(name)), text, tmp_path / "runs")
     assert asked.name == name
+    assert asked.question.endswith("?")
     arms = {arm.name for arm in asked.arms}
     for item in EXPECTED[name]:
         assert set(item.weights) <= arms
