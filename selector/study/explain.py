@@ -131,9 +131,9 @@ def _derived(config: RunConfig, tokens: int) -> tuple[Derived, ...]:
     """What an arm's settings come to, with what each follows from."""
     found = [
         Derived(
-            name="model.head_size",
-            value=config.model.width // config.model.heads,
-            because="model.width / model.heads",
+            name="heads",
+            value=config.model.num_heads,
+            because=f"model.width / {config.model.size_of_head} of a head",
         )
     ]
     given = config.optimizer.values
