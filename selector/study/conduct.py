@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from selector.study.lengths import settle, untimed
 from selector.study.loop import run_study
 from selector.study.pilot import time_arms
 from selector.study.replays import with_tables
-from selector.study.step_sizes import arm_full_batch_mistakes, full_batch_note
+from selector.study.step_sizes import compare_with_text
 from selector.study.stored import StoredStudy, check_name, read_mapping
 from selector.study.study import Arm, Study, question_changes
 from selector.track.lock import study_lock
@@ -210,25 +210,10 @@ def prepare_data(study: Study, runs: Path) -> Study:
         arms.append(replace(arm, config=config))
     if mistakes:
         raise InputError(list(dict.fromkeys(mistakes)))
-    notes = _compare_with_text(arms, runs / DATA_FOLDER)
+    there = [training_tokens(arm.config, runs / DATA_FOLDER) for arm in arms]
+    notes = compare_with_text(list(zip(arms, there, strict=True)))
     kept = tuple(note for note in study.notes if note not in notes)
     return _settled(replace(study, arms=tuple(arms), notes=(*kept, *notes)), runs / DATA_FOLDER)
-
-
-def _compare_with_text(arms: Sequence[Arm], data_folder: Path) -> list[str]:
-    """Notes on steps larger than the text.
-
-    Raises:
-        ConfigError: steps that would have to read windows twice.
-    """
-    mistakes, notes = [], []
-    for arm in arms:
-        there = training_tokens(arm.config, data_folder)
-        mistakes += arm_full_batch_mistakes(arm, there)
-        notes += full_batch_note(arm, there)
-    if mistakes:
-        raise ConfigError(list(dict.fromkeys(mistakes)))
-    return notes
 
 
 def _settled(study: Study, data_folder: Path) -> Study:
