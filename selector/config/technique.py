@@ -30,11 +30,20 @@ class Technique:
 
     def __post_init__(self) -> None:
         """Freeze the values and refuse those outside their limits; complete an algorithm's."""
-        limits.refuse(self.values)
-        if self.values.get("decay_rule") == "independent":
-            _refuse_decay(self.values["weight_decay"])
-        named = "algorithm" in self.values
-        values = algorithms.completed(self.values) if named else dict(self.values)
+        values, wrong = dict(self.values), []
+        try:
+            limits.refuse(values)
+            if values.get("decay_rule") == "independent":
+                _refuse_decay(values["weight_decay"])
+        except ValueError as error:
+            wrong.append(str(error))
+        if "algorithm" in values:
+            try:
+                values = algorithms.completed(values)
+            except ValueError as error:
+                wrong.append(str(error))
+        if wrong:
+            raise ValueError("\n".join(wrong))
         object.__setattr__(self, "values", MappingProxyType(values))
 
     def __getitem__(self, key: str) -> Any:
