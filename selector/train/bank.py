@@ -89,9 +89,9 @@ class Bank:
         self.count = torch.zeros(width, device=device, dtype=torch.int64)
         """Steps that each slot's run has made."""
         self.seed = torch.zeros(width, device=device, dtype=torch.int64)
-        self.factors = torch.zeros(width, 1, device=device)
-        """The schedule's factor for each step of each slot's run, [K, longest run]."""
         precision = torch.promote_types(dtype, torch.float32)
+        self.factors = torch.zeros(width, 1, device=device, dtype=precision)
+        """The schedule's factor for each step of each slot's run, [K, longest run]."""
         self.regularization = {
             name: torch.zeros(width, device=device, dtype=precision) for name in _REGULARIZATION
         }
@@ -116,7 +116,7 @@ class Bank:
         """
         if fuse_key(config) != self.fuse_key:
             raise ValueError(f"slot {slot}: {fuse_key(config)} does not fit in {self.fuse_key}")
-        self.parameters[slot] = self._initial_row(seed)
+        self.parameters[slot] = self._initial_row(config, seed)
         self.optimizer.expect(slot, seed, steps)
         self.optimizer.enter(slot, effective(config), groups(config))
         for name, tensor in self.regularization.items():
@@ -124,7 +124,9 @@ class Bank:
         if steps > self.factors.shape[1]:
             missing = steps - self.factors.shape[1]
             self.factors = torch.nn.functional.pad(self.factors, (0, missing))
-        self.factors[slot, :steps] = torch.tensor(factors(config.schedule, steps))
+        self.factors[slot, :steps] = torch.tensor(
+            factors(config.schedule, steps), dtype=torch.float64
+        )
         if self._scale:
             self._scale.enter(slot)
         if self.average:
@@ -292,12 +294,12 @@ class Bank:
             clip_by_value(self.gradients, self.regularization["grad_clip_value"])
         return norm
 
-    def _initial_row(self, seed: int) -> Tensor:
+    def _initial_row(self, config: RunConfig, seed: int) -> Tensor:
         """Initial parameters, drawn on the CPU in the model's own order: equal on all devices."""
         generator = torch.Generator().manual_seed(seed)
         row = torch.empty(self.layout.size)
         views = self.layout.views(row)
-        for parameter in parameters(self.config):
+        for parameter in parameters(config):
             if parameter.std:
                 views[parameter.name].normal_(parameter.mean, parameter.std, generator=generator)
             else:

@@ -185,7 +185,7 @@ class Library(Optimizer):
                     if name.partition("/")[0] in names
                 ],
                 rate: lr * group.rate,
-                "weight_decay": decay if group.decay else 0.0,
+                "weight_decay": decay * group.decay / group.rate,  # the rate is in it already
             }
             if "adamw_lr" in arguments:  # a matrix rule, with AdamW for the rest
                 own["use_muon"] = hidden
