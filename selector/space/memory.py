@@ -33,9 +33,7 @@ class Memory:
     @property
     def total(self) -> int:
         """All of them."""
-        return (
-            self.parameters + self.gradients + self.optimizer + self.activations + self.logits
-        )
+        return self.parameters + self.gradients + self.optimizer + self.activations + self.logits
 
 
 def memory(config: RunConfig, width: int = 1) -> Memory:
@@ -72,17 +70,22 @@ def _kept(config: RunConfig) -> int:
 def block_bytes(config: RunConfig) -> int:
     """Bytes that a block keeps for the backward pass of one token.
 
-    As counted in arXiv 2205.05198, section 4.1, for fused attention, which keeps no scores: in
-    numbers a token, width 2 for the residual stream that each norm reads, 2 for what the norms
-    make of it, 3 for queries, keys and values, 2 for what attention gives out and its contiguous
-    copy, and twice the hidden layer, before and after its activation. In half precision all but
-    the residual stream take 2 bytes; float8 keeps what enters a product in 1.
+    As counted in arXiv 2205.05198, section 4.1, for fused attention, which keeps no scores. In
+    numbers a token for GPT-2's block: width 2 for the residual stream that each norm reads, 2 for
+    what the norms make of it, 3 for queries, keys and values, 2 for what attention gives out and
+    its contiguous copy, and twice the hidden layer, before and after its activation. In half
+    precision all but the residual stream take 2 bytes; float8 keeps what enters a product in 1.
     """
     model, precision = config.model, config.compute.precision
-    width, hidden = model.width, model.mlp_ratio * model.width
-    residual = 2 * width * _FULL
+    width, norms = model.width, 1 if model.parallel_block else 2
+    keys = model.num_kv_heads * model.size_of_head
+    turned = model.qk_norm + (model.position == "rope")  # each makes new queries and keys
+    residual = norms * width * _FULL
     dropped = 2 * 2 * width * _FULL if config.regularization.dropout else 0  # branch and its mask
-    entering, other = (2 + 1) * width + hidden, (3 + 1) * width + hidden
+    entering = (norms + 1) * width + model.hidden
+    other = (
+        2 * width + 2 * keys + turned * (width + keys) + model.hidden * (3 if model.gated else 1)
+    )
     if precision == "float8":
         return residual + dropped + entering + other * _HALF
     each = _HALF if precision in ("bf16", "fp16") else _FULL

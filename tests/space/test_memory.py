@@ -64,6 +64,15 @@ def test_in_full_precision_a_block_of_gpt_keeps_seventeen_widths_a_token():
     assert block_bytes(config("model=nano")) == 17 * 128 * 4
 
 
+def test_llamas_block_keeps_what_it_has():
+    llama = ["model=nano", "model.activation=swiglu", "model.position=rope", "model.kv_heads=1"]
+    made = config(*llama)
+    width, keys, hidden = 128, made.model.size_of_head, made.model.hidden
+    rotated = width + keys
+    numbers = 2 * width + 2 * width + (width + 2 * keys + rotated) + 2 * width + 4 * hidden
+    assert block_bytes(made) == 4 * numbers
+
+
 def test_what_saves_memory_and_what_costs_it():
     plain = memory(config("model=mini"))
     assert memory(config("model=mini"), 3).total == 3 * plain.total
@@ -85,6 +94,7 @@ def test_what_saves_memory_and_what_costs_it():
         "2 model=mini",
         "1 model=nano batch.micro_batch=128",
         "1 model=mini optimizer=muon batch.micro_batch=1",
+        "1 model=mini model.activation=swiglu model.position=rope model.norm=rms",
         "1 model=mini batch.micro_batch=64 compute.activation_checkpointing=true",
         "1 model=mini batch.micro_batch=64 compute.precision=bf16",
         "1 model=mini batch.micro_batch=64 compute.precision=float8",
