@@ -43,10 +43,13 @@ def _lines(item: Explained) -> Iterator[tuple[str, str]]:
         "parameters",
         f"{large(item.parameters)}; {large(item.non_embedding_parameters)} without tables and head",
     )
+    mean = ""
+    if item.flops_per_token != item.one_pass_flops_per_token:
+        mean = f"{large(item.flops_per_token)} in the mean of a run; one pass at full length: "
     yield (
         "FLOPs a token",
-        f"{large(item.flops_per_token)} by formula (forward and backward); torch counts"
-        f" {large(item.counted_flops_per_token)}: {item.ratio:.3f} of it",
+        f"{mean}{large(item.one_pass_flops_per_token)} by formula (forward and backward); torch"
+        f" counts {large(item.counted_flops_per_token)}: {item.ratio:.3f} of it",
     )
     length = item.length
     if length is None:
