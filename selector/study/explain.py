@@ -16,6 +16,7 @@ from selector.space.cost import (
     product_weights,
 )
 from selector.space.derived import effective, width_multipliers
+from selector.space.memory import Memory, memory
 from selector.space.step_law import StepLaw, silence, suggested
 from selector.study.group_rates import Rates, rates
 from selector.study.study import Arm, Study
@@ -61,6 +62,8 @@ class Explained:
     """The same as torch counts it."""
     ratio: float
     """Counted over formula."""
+    memory: Memory
+    """By formula, of one run alone."""
     length: Length | None
     """None: the tokens of a run are not known before the data is prepared or timed."""
     rates: tuple[Rates, ...]
@@ -106,6 +109,7 @@ def _explained(arm: Arm, counted: dict[str, float]) -> Explained:
         one_pass_flops_per_token=once,
         counted_flops_per_token=counted[shape],
         ratio=counted[shape] / once,
+        memory=memory(config),
         length=_length(config, arm.tokens) if arm.tokens else None,
         rates=rates(arm),
         derived=_derived(config, arm.tokens),

@@ -125,7 +125,7 @@ def test_the_step_law_is_a_prior_and_silent_about_other_optimizers(found):
 
 
 def test_arms_that_come_to_the_same_are_explained_together():
-    (item,) = explain(asked("optimizer=adamw", "regularization.dropout=0.0,0.1"))
+    (item,) = explain(asked("optimizer=adamw", "regularization.grad_clip=0.5,1.0"))
     assert len(item.arms) == 2
 
 
