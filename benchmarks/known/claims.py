@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from benchmarks.known.quantities import QUANTITIES, edge
+from benchmarks.known.quantities import AT_EDGES, QUANTITIES, edge
 from selector.study.answer import Answer
 from selector.study.contrast import Contrast, contrast
 
@@ -25,7 +25,7 @@ class Claim:
 
     text: str
     quantity: str
-    """loss (nats), best rate or width (octaves): a key of QUANTITIES."""
+    """A key of QUANTITIES; rates and widths are in octaves, the rest in the metric's units."""
     weights: Mapping[str, float]
     """Arm -> weight: {"sgd": 1, "adamw": -1} is by how much AdamW's loss is lower."""
     low: float
@@ -57,29 +57,29 @@ def check(claim: Claim, answer: Answer) -> Finding:
     values = {arm: QUANTITIES[claim.quantity](answer, arm) for arm in answer.searches.arms}
     missing = [arm for arm in claim.weights if not values[arm]]
     if missing:
-        return _unclear(claim, None, f"no value of {', '.join(missing)}")
+        return unclear(claim, None, f"no value of {', '.join(missing)}")
     found = _paired(claim, values) if claim.paired else contrast(claim.weights, _some(values))
-    if claim.quantity != "width":
+    if claim.quantity not in AT_EDGES:
         for arm in claim.weights:
             if text := edge(answer, arm):
-                return _unclear(claim, found, text)
+                return unclear(claim, found, text)
     if not answer.complete:
-        return _unclear(claim, found, "not all runs are over")
+        return unclear(claim, found, "not all runs are over")
     return judge(claim, found)
 
 
 def judge(claim: Claim, found: Contrast) -> Finding:
     """The agreement of an interval with what is expected."""
     if found.low is None or found.high is None:
-        return _unclear(claim, found, "one value an arm: its noise is not known")
+        return unclear(claim, found, "one value an arm: its noise is not known")
     if claim.low <= found.low and found.high <= claim.high:
         return Finding(claim=claim, found=found, agreement=Agreement.YES, reason="")
     if found.high < claim.low or claim.high < found.low:
         return Finding(claim=claim, found=found, agreement=Agreement.NO, reason="")
-    return _unclear(claim, found, "the interval lies partly outside")
+    return unclear(claim, found, "the interval lies partly outside")
 
 
-def _paired(claim: Claim, values: Mapping[str, list[float]]) -> Contrast:
+def _paired(claim: Claim, values: Mapping[str, Sequence[float]]) -> Contrast:
     """Of the differences within each unit; as independent values where units are missing."""
     own = {arm: values[arm] for arm in claim.weights}
     if len({len(column) for column in own.values()}) > 1:
@@ -89,9 +89,10 @@ def _paired(claim: Claim, values: Mapping[str, list[float]]) -> Contrast:
     return contrast({"": 1.0}, {"": sums})
 
 
-def _some(values: Mapping[str, list[float]]) -> dict[str, list[float]]:
+def _some(values: Mapping[str, Sequence[float]]) -> dict[str, Sequence[float]]:
     return {arm: column for arm, column in values.items() if column}
 
 
-def _unclear(claim: Claim, found: Contrast | None, reason: str) -> Finding:
+def unclear(claim: Claim, found: Contrast | None, reason: str) -> Finding:
+    """That it cannot be told, and why."""
     return Finding(claim=claim, found=found, agreement=Agreement.UNCLEAR, reason=reason)

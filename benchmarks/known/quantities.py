@@ -1,62 +1,91 @@
 """What a known answer is about: a number for each unit of an arm, read from a stored study.
 
-A unit is the verdict's: a sub-search, or a verdict seed where there is one sub-search. Rates are in
-octaves: a difference of 1 is a factor of 2.
+A unit is the verdict's: a sub-search, or a verdict seed where there is one sub-search.
 """
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Sequence
 
+import numpy
+
+from benchmarks.known import rates
 from selector.study.answer import Answer, Finalist
 from selector.study.extension import shared_edges
-from selector.study.spaces import LR
-from selector.study.sub_search import SubSearch
+from selector.track.run import Result, Stage
 
-#: (rate, loss) of the trials of one sub-search that completed, by rate.
-Tried = list[tuple[float, float]]
+LOSS = "validation/loss"
 
-#: A rate trains about as well as any if its loss is within this many nats of the best.
-WITHIN = 0.1
+
+def values(answer: Answer, arm: str) -> list[float]:
+    """The study's metric on fresh seeds, as the verdict takes it."""
+    return _by_unit(answer, [list(item.confirmed) for item in _finalists(answer, arm)])
 
 
 def losses(answer: Answer, arm: str) -> list[float]:
-    """The finalists' means on fresh seeds, or the values of the only finalist's seeds."""
-    own = _finalists(answer, arm)
-    if answer.units == 1:
-        return list(own[0].confirmed) if own else []
-    return [statistics.fmean(item.confirmed) for item in own if item.confirmed]
+    """The plain validation loss of the same runs, whatever the study is judged by."""
+    return _by_unit(
+        answer, [[result.metrics[LOSS] for _, result in runs] for runs in _verdicts(answer, arm)]
+    )
 
 
-def best_rates(answer: Answer, arm: str) -> list[float]:
-    """log2 of the best learning rate of each sub-search: where a parabola through the best trial
-    and its two neighbours has its minimum; at an end of what was tried, the best trial's."""
-    return [_lowest(tried) for tried in _searched(answer, arm)]
+def best_evaluations(answer: Answer, arm: str) -> list[float]:
+    """The lowest validation loss that each of these runs had on its way."""
+    curve = answer.searches.record.curve
+    return _by_unit(
+        answer,
+        [
+            [min(row[LOSS] for row in curve(key) if LOSS in row) for key, _ in runs]
+            for runs in _verdicts(answer, arm)
+        ],
+    )
 
 
-def widths(answer: Answer, arm: str) -> list[float]:
-    """Octaves of learning rate around the best one whose loss is within `WITHIN` nats of the best
-    of all arms in that sub-search, by straight lines between the trials.
+def spreads(answer: Answer, arm: str) -> list[float]:
+    """The standard deviation between the verdict seeds of a study with one sub-search.
 
-    A trial that diverged ends the range half way to it; so does the end of what was tried.
+    As pseudo-values of a jackknife over the seeds: their mean is about the deviation, and their
+    scatter is its noise (Miller 1974, Biometrika 61:1).
     """
-    searches = answer.searches.arms
-    found = []
-    for number, search in enumerate(searches[arm].sub_searches):
-        rivals = [_tried(other.sub_searches[number]) for other in searches.values()]
-        best = min((loss for tried in rivals for _, loss in tried), default=math.nan)
-        found.append(_width(_all_tried(search), best + WITHIN))
-    return found
+    seeds = values(answer, arm) if answer.units == 1 else []
+    if len(seeds) < 3:
+        return []
+    number, whole = len(seeds), statistics.stdev(seeds)
+    without = [seeds[:place] + seeds[place + 1 :] for place in range(number)]
+    return [number * whole - (number - 1) * statistics.stdev(rest) for rest in without]
 
 
+def half_way_ranks(answer: Answer, arm: str) -> list[float]:
+    """Spearman's correlation of the loss half way with the last one, over a sub-search's trials."""
+    searches = answer.searches.arms[arm].sub_searches
+    return _correlations(_half_way(answer, arm, number) for number in range(len(searches)))
+
+
+def half_way_ranks_of_all(answer: Answer, arm: str) -> list[float]:
+    """The same over the trials of all arms together; `arm` makes no difference."""
+    return _correlations(
+        [pair for name in answer.searches.arms for pair in _half_way(answer, name, number)]
+        for number in range(answer.units)
+    )
+
+
+#: Name of a quantity -> its values in the units of an arm.
 QUANTITIES: dict[str, Callable[[Answer, str], Sequence[float]]] = {
+    "value": values,
     "loss": losses,
-    "best rate": best_rates,
-    "width": widths,
+    "best evaluation": best_evaluations,
+    "spread of seeds": spreads,
+    "half-way rank": half_way_ranks,
+    "half-way rank of all": half_way_ranks_of_all,
+    "best rate": rates.best_rates,
+    "width": rates.widths,
+    "cost of half the rate": rates.cost_of_half,
+    "cost of twice the rate": rates.cost_of_double,
 }
+#: Those that say something although an arm is best at the end of its range.
+AT_EDGES = ("spread of seeds", "half-way rank", "half-way rank of all", "width")
 
 
 def edge(answer: Answer, arm: str) -> str:
@@ -69,46 +98,43 @@ def _finalists(answer: Answer, arm: str) -> list[Finalist]:
     return [item for item in answer.finalists if item.arm == arm]
 
 
-def _searched(answer: Answer, arm: str) -> list[Tried]:
-    found = [_tried(search) for search in answer.searches.arms[arm].sub_searches]
-    return [tried for tried in found if tried]
+def _by_unit(answer: Answer, runs: list[list[float]]) -> list[float]:
+    """A value a sub-search, or a value a seed where there is one."""
+    if answer.units == 1:
+        return runs[0] if runs else []
+    return [statistics.fmean(own) for own in runs if own]
 
 
-def _tried(search: SubSearch) -> Tried:
-    return [point for point in _all_tried(search) if math.isfinite(point[1])]
+def _verdicts(answer: Answer, arm: str) -> list[list[tuple[str, Result]]]:
+    """The verdict runs of each finalist that completed."""
+    searches = answer.searches.arms[arm].sub_searches
+    return [
+        [
+            (key, result)
+            for key, result in searches[item.sub_search].confirmed(item.trial).items()
+            if result.value is not None
+        ]
+        for item in _finalists(answer, arm)
+    ]
 
 
-def _all_tried(search: SubSearch) -> Tried:
-    """Trials by rate; one that did not complete has an infinite loss."""
-    return sorted(
-        (float(trial.values[LR]), search.values.get(trial.index, math.inf))
-        for trial in search.trials
-        if LR in trial.values and trial.index in search.outcomes
-    )
+def _half_way(answer: Answer, arm: str, number: int) -> list[tuple[float, float]]:
+    """(loss half way, last loss) of a sub-search's trials that completed."""
+    searches = answer.searches
+    found = []
+    for trial in searches.arms[arm].sub_searches[number].trials:
+        curve = searches.record.curve(searches.run(trial, Stage.EXPLORE).key)
+        points = [(row["step"], row[LOSS]) for row in curve if LOSS in row]
+        if trial.index in searches.arms[arm].sub_searches[number].values and len(points) > 1:
+            middle = points[-1][0] / 2
+            found.append((min(points, key=lambda p: abs(p[0] - middle))[1], points[-1][1]))
+    return found
 
 
-def _lowest(tried: Tried) -> float:
-    points = [(math.log2(rate), loss) for rate, loss in tried]
-    place = min(range(len(points)), key=lambda index: points[index][1])
-    if place in (0, len(points) - 1):
-        return points[place][0]
-    (a, fa), (b, fb), (c, fc) = points[place - 1 : place + 2]
-    left, right = (b - a) * (fb - fc), (b - c) * (fb - fa)
-    if left == right:  # three equal losses
-        return b
-    return b - 0.5 * ((b - a) * left - (b - c) * right) / (left - right)
-
-
-def _width(tried: Tried, bound: float) -> float:
-    """Length in octaves of the stretches of `tried` at or below `bound`."""
-    points = [(math.log2(rate), loss) for rate, loss in tried]
-    total = 0.0
-    for (left, first), (right, second) in pairwise(points):
-        good = [loss <= bound for loss in (first, second)]
-        if all(good):
-            total += right - left
-        elif any(good):
-            better, worse = sorted((first, second))
-            share = (bound - better) / (worse - better) if math.isfinite(worse) else 0.5
-            total += share * (right - left)
-    return total
+def _correlations(units: Iterable[list[tuple[float, float]]]) -> list[float]:
+    found = []
+    for pairs in units:
+        if len(pairs) > 2:
+            ranks = numpy.argsort(numpy.argsort(numpy.array(pairs), axis=0), axis=0)
+            found.append(float(numpy.corrcoef(ranks[:, 0], ranks[:, 1])[0, 1]))
+    return [value for value in found if math.isfinite(value)]

@@ -55,6 +55,7 @@ LIMITS: Mapping[str, tuple[float, float, bool, bool]] = {
     "dropout": (0, 1, True, False),
     "mlp_ratio": (0, math.inf, False, False),
     "init_std": (0, math.inf, False, False),
+    "prune": (0, 1, True, False),
     "label_smoothing": (0, 1, True, False),
     "stochastic_depth": (0, 1, True, False),
     "ema": (0, 1, True, True),

@@ -35,12 +35,13 @@ def flops_per_token(config: RunConfig) -> int:
     Six for each weight of a matrix product (two forward, four backward; arXiv 2001.08361, section
     2.1), the output projection included and the lookups of embeddings not; and
     12 * depth * width * context for the attention products, as if not causal (arXiv 2204.02311,
-    appendix B), which sharing keys among heads does not change. Optimizer, norms, positions and
-    activations are left out, as everywhere. Where the context grows, it is that of the mean token
-    of the run.
+    appendix B), which sharing keys among heads does not change. With SAM, whose steps take two
+    gradients, twice that. Optimizer, norms, positions and activations are left out, as everywhere.
+    Where the context grows, it is that of the mean token of the run.
     """
     attention = 12 * config.model.depth * config.model.width * config.batch.mean_context
-    return 6 * product_weights(config) + round(attention)
+    gradients = 2 if config.regularization.sam else 1
+    return gradients * (6 * product_weights(config) + round(attention))
 
 
 def _block(model: Model) -> int:

@@ -99,6 +99,8 @@ class Bank:
         self.average = Averaging(self.layout, self.parameters) if switches.averages else None
         self._sharpness = Sharpness(self.parameters, self.gradients) if switches.sam else None
         self._backward = Backward(config, self.layout, self.parameters, self.gradients)
+        self.arithmetic = self._backward.arithmetic
+        self._scale = self._backward.scale
         self._groups = LayerGroups(self.layout)
         self._group_norms = torch.empty(width, 0)
         self._windows = torch.empty(0)
@@ -123,6 +125,8 @@ class Bank:
             missing = steps - self.factors.shape[1]
             self.factors = torch.nn.functional.pad(self.factors, (0, missing))
         self.factors[slot, :steps] = torch.tensor(factors(config.schedule, steps))
+        if self._scale:
+            self._scale.enter(slot)
         if self.average:
             self.average.enter(slot, config.regularization, steps)
         self.seed[slot] = seed
@@ -136,6 +140,8 @@ class Bank:
         tensors = {**self._weights(slot), **own, "factors": self.factors[slot, :step]}
         if self.average:
             tensors |= self.average.tensors(slot, step)
+        if self._scale:
+            tensors |= self._scale.tensors(slot)
         return State(
             seed=int(self.seed[slot]),
             step=step,
@@ -164,6 +170,9 @@ class Bank:
         averages = {name: own.pop(name) for name in list(own) if name.startswith("weight_average")}
         if self.average:
             self.average.restore(slot, averages)
+        scales = {name: own.pop(name) for name in list(own) if name.startswith("loss_scale")}
+        if self._scale:
+            self._scale.restore(slot, scales)
         self.optimizer.restore(slot, own)
         for name, target in targets.items():
             target.copy_(weights[name])
@@ -178,6 +187,8 @@ class Bank:
         self.active[slot] = False
         self._chosen.pop(slot, None)
         self.optimizer.leave(slot)
+        if self._scale:
+            self._scale.leave(slot)
         if self.average:
             self.average.leave(slot)
         settings = self.regularization.values()
@@ -198,7 +209,11 @@ class Bank:
         norm = self._clip()
         factor = self.factors.gather(1, self.count.unsqueeze(1)).squeeze(1)
         self.count += self.active
-        self.optimizer.step(factor, self.count, self.active)
+        if self._scale:
+            stepping, norm = self._scale.judge(self.gradients, norm, self.active)
+            self.optimizer.step(factor, self.count - self._scale.skipped, stepping)
+        else:
+            self.optimizer.step(factor, self.count, self.active)
         if self.average:
             self.average.update(self.count, self.active)
         self._losses.append(loss)
@@ -260,7 +275,9 @@ class Bank:
         """Loss and clipped gradients of the step being made, at the parameters as they are now."""
         made = self.count - self.active.to(self.count.dtype)
         loss = self._gradients(self._windows, made)
-        self._clip()
+        norm = self._clip()
+        if self._scale:
+            self._scale.clear(self.gradients, norm)
         return loss
 
     def _products(self, probes: Tensor) -> Tensor:

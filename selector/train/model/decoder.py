@@ -18,6 +18,7 @@ from selector.config.model import Model
 from selector.train.layout import Parameter
 from selector.train.model.activation import ACTIVATIONS
 from selector.train.model.attention import Sight, attention, attention_parameters
+from selector.train.model.execution import run_block
 from selector.train.model.layers import embedding, linear, linear_parameters, pair
 from selector.train.model.norm import norm_parameters, normalize
 from selector.train.model.parametrization import (
@@ -84,7 +85,7 @@ def forward(
         x = drop(x, 0)
     sight = Sight.of(model, sequences, length, x)
     for number in range(model.depth):
-        x = _block(weights, number, model, sight, drop, x)
+        x = run_block(partial(_block, weights, number, model, sight, drop), x)
     if model.norm_place == "pre":
         x = normalize(x, weights, "final_norm", model.norm)
     if (multiplier := output_multiplier(model)) != 1:

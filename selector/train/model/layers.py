@@ -15,10 +15,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from selector.train.layout import Parameter
+from selector.train.model import execution
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """x @ weight^T + bias, with weight [out, in] or [K, out, in] and bias [out] or [K, out]."""
+    if product := execution.product():
+        return product(x, weight, bias)
     if weight.dim() == 2:
         return functional.linear(x, weight, bias)
     if bias is None:
