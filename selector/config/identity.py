@@ -27,6 +27,8 @@ _LABELS = {
 }
 #: Settings of replays alone: they say nothing of other objectives.
 _REPLAY = ("fingerprint", "columns", "lookup", "scales", "horizon", "horizon_tokens", "noise")
+#: Settings of a model that say where its weights start, and nothing of its program.
+_AT_START = ("name", "initialization", "init_std", "residual_init")
 _LENGTH = 12  # hex digits: 48 bits, one collision expected in 16 million configurations
 
 
@@ -108,7 +110,7 @@ def fuse_key(config: RunConfig, tokens: int = 0) -> str:
     """
     objective, regularization, compute = config.objective, config.regularization, config.compute
     batch = {key: value for key, value in plain(config.batch).items() if key != "name"}
-    model = {key: value for key, value in plain(config.model).items() if key != "name"}
+    model = {key: value for key, value in plain(config.model).items() if key not in _AT_START}
     return digest(
         {
             "model": model,

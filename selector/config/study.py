@@ -6,7 +6,7 @@ command line. Every mistake found on the way is collected, and all are raised to
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -122,9 +122,15 @@ def compose_study(
         ranges=given.ranges,
         fixed=frozenset(given.values),
         settings=_settings(question.set, mappings, given),
-        notes=tuple(dict.fromkeys(notes)),
+        notes=tuple(dict.fromkeys([*notes, *_model_notes(named)])),
         **parts,
     )
+
+
+def _model_notes(arms: Iterable[ComposedArm]) -> list[str]:
+    """What a person may not expect of the shapes that are trained."""
+    built_in = [arm.config for arm in arms if arm.config.built_in]
+    return [f"model.{note}" for config in built_in for note in config.model.notes]
 
 
 def _question(

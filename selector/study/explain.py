@@ -129,7 +129,7 @@ def _derived(config: RunConfig, tokens: int) -> tuple[Derived, ...]:
     found = [
         Derived(
             name="model.head_size",
-            value=config.model.width // config.model.heads,
+            value=config.model.size_of_head,
             because="model.width / model.heads",
         )
     ]

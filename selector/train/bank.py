@@ -116,7 +116,7 @@ class Bank:
         """
         if fuse_key(config) != self.fuse_key:
             raise ValueError(f"slot {slot}: {fuse_key(config)} does not fit in {self.fuse_key}")
-        self.parameters[slot] = self._initial_row(seed)
+        self.parameters[slot] = self._initial_row(config, seed)
         self.optimizer.expect(slot, seed, steps)
         self.optimizer.enter(slot, effective(config), groups(config))
         for name, tensor in self.regularization.items():
@@ -292,12 +292,12 @@ class Bank:
             clip_by_value(self.gradients, self.regularization["grad_clip_value"])
         return norm
 
-    def _initial_row(self, seed: int) -> Tensor:
+    def _initial_row(self, config: RunConfig, seed: int) -> Tensor:
         """Initial parameters, drawn on the CPU in the model's own order: equal on all devices."""
         generator = torch.Generator().manual_seed(seed)
         row = torch.empty(self.layout.size)
         views = self.layout.views(row)
-        for parameter in parameters(self.config):
+        for parameter in parameters(config):
             if parameter.std:
                 views[parameter.name].normal_(parameter.mean, parameter.std, generator=generator)
             else:
