@@ -60,8 +60,12 @@ def _lines(item: Explained) -> Iterator[tuple[str, str]]:
         flat = length.steps - length.warmup_steps - length.decay_steps
         yield (
             "schedule",
-            f"{length.warmup_steps:,} steps of warmup, {flat:,} at the highest rate,"
-            f" {length.decay_steps:,} of decay",
+            f"{length.warmup_steps:,} steps of warmup, "
+            + (
+                "then the rate falls where evaluations stop improving"
+                if length.reacts
+                else f"{flat:,} at the highest rate, {length.decay_steps:,} of decay"
+            ),
         )
     for value in item.derived:
         yield value.name, f"{value.value:.4g}: {value.because}"
@@ -76,7 +80,11 @@ def _rates(item: Explained) -> Table:
         left = name in ("  group", "rule")
         table.add_column(name, justify="left" if left else "right", overflow="fold")
     for row in item.rates:
-        own = _between(row.weight_decay, row.weight_decay_range) if row.decay_rule else "none"
+        own = (
+            _between(row.weight_decay, row.weight_decay_range)
+            if row.weight_decay_range[1]
+            else "none"
+        )
         table.add_row(
             f"  {row.group}",
             large(row.parameters),

@@ -32,6 +32,8 @@ class Length:
     warmup_steps: int
     decay_steps: int
     """Steps after the last one at the highest rate."""
+    reacts: bool
+    """Whether the rate follows the evaluations instead: then no decay is planned."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +110,7 @@ def _explained(arm: Arm, counted: dict[str, float]) -> Explained:
 
 
 def _length(config: RunConfig, tokens: int) -> Length:
-    from selector.train.schedule import factors
+    from selector.train.schedule import REACTS, factors
     from selector.train.schedule.warmup import warmed_steps
 
     steps = config.steps(tokens)
@@ -121,6 +123,7 @@ def _length(config: RunConfig, tokens: int) -> Length:
         steps=steps,
         warmup_steps=warmed_steps(steps, config.schedule.values),
         decay_steps=steps - 1 - last,
+        reacts=config.schedule.name == REACTS,
     )
 
 
@@ -128,9 +131,9 @@ def _derived(config: RunConfig, tokens: int) -> tuple[Derived, ...]:
     """What an arm's settings come to, with what each follows from."""
     found = [
         Derived(
-            name="model.head_size",
-            value=config.model.size_of_head,
-            because="model.width / model.heads",
+            name="heads",
+            value=config.model.num_heads,
+            because=f"model.width / {config.model.size_of_head} of a head",
         )
     ]
     given = config.optimizer.values

@@ -82,8 +82,18 @@ def test_a_function_has_no_flops_and_no_epochs(workplace):
     for override in ("budget.flops=1e9", "budget.epochs=2", "fair=flops", "fair=seconds"):
         mistake = workplace.run("plan", "./study.yaml", override, code=2)
         assert "what a token costs is not known for objective.kind=function" in mistake
+    mistake = workplace.run("plan", "./study.yaml", "--explain", code=2)
+    assert "got objective.kind function in kind=a: what a token costs is not known" in mistake
     lengths = workplace.json("plan", "./study.yaml", "budget.tokens=10,20")
     assert [arm["tokens_per_run"] for arm in lengths["arms"]] == [10, 20, 10, 20]
+
+
+def test_what_cannot_be_compared_is_refused_with_the_metric_to_use_instead(pico):
+    smoothed = ("./pico.yaml", "regularization.label_smoothing=0.0,0.1")
+    for command in ("plan", "run"):
+        mistake = pico.run(command, *smoothed, code=2)
+        assert "use objective.metric=validation/accuracy objective.direction=maximize" in mistake
+    assert not (pico.folder / "runs" / "pico").exists()
 
 
 def test_an_explanation_for_programs_and_for_people(pico, monkeypatch):
