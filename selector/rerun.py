@@ -26,7 +26,7 @@ from selector.track.store import FolderStore
 from selector.track.tracker import Origin, Tracker
 
 #: Reported beside the losses, but not a result: they change from run to run.
-_TIMINGS = ("tokens_per_second", "seconds")
+_TIMINGS = ("tokens_per_second", "model_flop_utilization", "seconds")
 #: What must be equal for a curve to come back bit for bit.
 _SAME_PLACE = ("device", "width", "threads", "torch")
 

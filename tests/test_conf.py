@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 
 from selector.config.catalogue import axes, first_comment
 from selector.config.compose import load_yaml
 from selector.config.dotted import value_at
 from selector.config.locations import conf_folder, study_file
+from selector.config.model import Model
 from selector.config.schema import GROUPS, PARTS
 from selector.config.study import compose_study
 from selector.launch import LAUNCHERS
@@ -27,16 +30,27 @@ def test_files_and_implementations_match_exactly():
     assert set(found["schedule"]) == set(SCHEDULES)
     assert set(found["objective"]) == {*OBJECTIVES, "function", "replay"}
     assert set(found["launcher"]) == set(LAUNCHERS)
-    files = [conf_folder() / "model" / f"{name}.yaml" for name in found["model"]]
-    families = {load_yaml(file)["family"] for file in files}
-    assert families == set(MODELS)
+    assert {whole("model", name)["family"] for name in found["model"]} == set(MODELS)
+
+
+def whole(group, option):
+    """An option's keys, those included that it takes over from another of its group."""
+    mapping = load_yaml(conf_folder() / group / f"{option}.yaml")
+    bases = [name for name in mapping.pop("defaults", []) if name != "_self_"]
+    for base in bases:
+        mapping = {**whole(group, base), **mapping}
+    return mapping
+
+
+def test_every_field_of_a_model_can_be_set_in_its_file():
+    assert whole("model", "pico").keys() - {"space"} == {item.name for item in fields(Model)}
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)
 def test_every_option_says_what_it_is_and_has_a_space_of_its_own_keys(group, option):
     path = conf_folder() / group / f"{option}.yaml"
     assert first_comment(path), f"{path} has no comment"
-    mapping = load_yaml(path)
+    mapping = whole(group, option)
     assert mapping["name"] == option
     for key, space in mapping.get("space", {}).items():
         assert value_at(mapping, key) is not None, f"{path}: space.{key} is no key of it"

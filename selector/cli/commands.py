@@ -183,6 +183,19 @@ def ui(asked: argparse.Namespace) -> int:
     return serve(asked.runs, asked.port, ready=ready)
 
 
+def doctor(asked: argparse.Namespace) -> int:
+    """What is here, what will be used, what is missing for what, and how to get it."""
+    from selector.cli.doctor import doctor_mapping, show_doctor
+    from selector.launch.checkup import broken, checkup
+
+    findings = checkup(asked.runs)
+    if asked.json:
+        _json(doctor_mapping(findings))
+    else:
+        show_doctor(findings)
+    return int(broken(findings))
+
+
 def list_(asked: argparse.Namespace) -> int:
     """Studies, axes and techniques, a line each."""
     from selector.cli import show

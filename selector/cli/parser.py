@@ -34,6 +34,7 @@ and how sure are we?
   selector train  FILE|[override …]    one run of one configuration, no study
   selector ui     [--port 5000]        the MLflow UI on 127.0.0.1
   selector list   [AXIS]               studies, axes, techniques
+  selector doctor                      what is here, what will be used, what is missing for what
   selector import NAME SOURCE          earlier results (CSV, MLflow, Optuna) as a start for a search
 
 STUDY is a name in studies/ (`selector list`) or the path of a study file.
@@ -141,5 +142,6 @@ _COMMANDS: dict[
     "train": (commands.train, _train),
     "ui": (commands.ui, _port),
     "import": (importing.import_, importing.describe),
+    "doctor": (commands.doctor, lambda parser: None),
     "list": (commands.list_, _optional("axis", "such as optimizer; default: studies and axes")),
 }

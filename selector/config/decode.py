@@ -124,6 +124,9 @@ def kind_mistake(given: Any, reference: Any) -> str | None:
         if not isinstance(given, tuple) or len(given) != len(reference):
             return f"expected a list of {len(reference)}, got {given!r}"
         return next(filter(None, map(kind_mistake, given, reference)), None)
+    if reference == "auto":  # what may stand there instead is the schema's to say
+        fits = given == "auto" or (isinstance(given, int | float) and type(given) is not bool)
+        return None if fits else f"expected a number or auto, got {given!r}"
     if type(reference) is bool or isinstance(reference, str):
         fits = type(given) is type(reference)
     elif isinstance(reference, int):

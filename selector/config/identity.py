@@ -27,6 +27,8 @@ _LABELS = {
 }
 #: Settings of replays alone: they say nothing of other objectives.
 _REPLAY = ("fingerprint", "columns", "lookup", "scales", "horizon", "horizon_tokens", "noise")
+#: Settings of a model that say where its weights start, and nothing of its program.
+_AT_START = ("name", "initialization", "init_std", "residual_init")
 _LENGTH = 12  # hex digits: 48 bits, one collision expected in 16 million configurations
 
 
@@ -106,17 +108,17 @@ def fuse_key(config: RunConfig, tokens: int = 0) -> str:
     Values (rates, decays, dropout rate, clip) differ per slot and are not part of it; whether a
     switch is on changes the program and is.
     """
-    objective, regularization = config.objective, config.regularization
+    objective, regularization, compute = config.objective, config.regularization, config.compute
     batch = {key: value for key, value in plain(config.batch).items() if key != "name"}
-    model = {key: value for key, value in plain(config.model).items() if key != "name"}
+    model = {key: value for key, value in plain(config.model).items() if key not in _AT_START}
     return digest(
         {
             "model": model,
             "batch": batch | ({"tokens": tokens} if config.batch.grows else {}),
             "objective": [objective.kind, objective.name, objective.evaluation_tokens],
             "data": config.data.fingerprint or plain(config.data),
-            "precision": config.compute.precision,
-            "device": config.compute.device,
+            "compute": [compute.device, compute.precision, compute.compile],
+            "activation_checkpointing": compute.activation_checkpointing,
             "optimizer": [
                 config.optimizer.name,
                 config.optimizer.version,

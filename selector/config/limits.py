@@ -53,6 +53,9 @@ LIMITS: Mapping[str, tuple[float, float, bool, bool]] = {
     "power": (0, math.inf, False, False),
     "stretch": (0, math.inf, False, False),
     "dropout": (0, 1, True, False),
+    "prune": (0, 1, True, False),
+    "mlp_ratio": (0, math.inf, False, False),
+    "init_std": (0, math.inf, False, False),
     "label_smoothing": (0, 1, True, False),
     "stochastic_depth": (0, 1, True, False),
     "ema": (0, 1, True, True),
@@ -64,8 +67,9 @@ LIMITS: Mapping[str, tuple[float, float, bool, bool]] = {
     "spread": (0, 1, False, True),
 } | dict.fromkeys(
     [
-        *("version", "depth", "width", "heads", "mlp_ratio", "vocabulary", "base_width"),
+        *("version", "depth", "width", "heads", "vocabulary", "base_width"),
         *("micro_batch", "accumulation", "context", "context_start"),
+        *("head_size", "kv_heads"),
         *("evaluations", "evaluation_tokens"),
         *("trials", "startup_trials", "tokens", "workers", "ns_steps", "max_arms", "cycles"),
         *("precondition_frequency", "max_precondition_dim", "start_preconditioning_step"),

@@ -86,6 +86,8 @@ class Metric:
             return "it is known when a run is over, and is no metric that a run reports"
         if self.name.startswith("test/"):
             return "nothing may be chosen by the test part, which only verdict runs read"
+        if self.name.startswith(("pruned/", "quantized/", "whole/")):
+            return "runs of the search do not have it: only results that are judged are compressed"
         return "" if self.better else "neither more nor less of it is better"
 
 
@@ -153,10 +155,31 @@ def _fact(
     )  # fmt: skip
 
 
+def _compressed(part: str, how: str) -> list[Metric]:
+    """The metrics of a result's smaller copy."""
+    return [
+        *_judged(part, f"the part that judges runs, {how}"),
+        _bytes(part, f"size of the weights, {how}, by formula"),
+    ]
+
+
+def _bytes(part: str, meaning: str) -> Metric:
+    return Metric(
+        name=f"{part}/bytes",
+        unit="bytes",
+        better="lower",
+        meaning=meaning,
+        defined="selector.train.compressed:measured",
+    )
+
+
 _TELEMETRY = "selector.launch.telemetry:Telemetry.facts"
 METRICS: tuple[Metric, ...] = (
     *_judged("validation", "the part that judges runs"),
     *_judged("test", "the part that only judged runs read, once"),
+    *_compressed("pruned", "smallest weights left out (compute.prune)"),
+    *_compressed("quantized", "in 8 bits (compute.quantize)"),
+    _bytes("whole", "size of the weights as they are kept, where a copy was made smaller"),
     _training(
         "train/loss", "nats a token", "lower", "mean cross-entropy of the steps since the last",
         text="", tokens="validation/bits_per_byte", label_smoothing="validation/accuracy",

@@ -4,8 +4,8 @@ A parametrization says how initialization, forward pass and rates change with th
 settings found at `base_width` stay good at another. The first two are the model's (see
 `selector.train.model`), the rates are here, by the section of a parameter and the kind of rule:
 
-- mup: Tensor Programs V (arXiv 2203.03466), table 3. Vectors and embeddings count as inputs. A tied
-  table counts as an embedding; the model multiplies its logits by base_width / width instead.
+- mup: Tensor Programs V (arXiv 2203.03466), table 8. The model multiplies its logits by
+  base_width / width, so that the head's rate, and a tied table's, follow the embeddings'.
 - per_layer_rate: the standard initialization with a rate for each section that keeps updates of one
   size (arXiv 2407.05872, table 1, full alignment). One table cannot have the rates of an embedding
   and of a head, so tied embeddings are refused.
@@ -34,11 +34,11 @@ KINDS: Mapping[str, Kind] = {
     "rmsprop": "sign",
     "sgd": "gradient",
 }
-_SIGN = {"hidden": 1.0, "head": 1.0, "embedding": 0.0, "vector": 0.0}
+_NONE = dict.fromkeys(("hidden", "head", "embedding", "vector"), 0.0)
 _EXPONENTS: Mapping[tuple[str, Kind], Exponents] = {
-    ("mup", "sign"): _SIGN,
-    ("per_layer_rate", "sign"): _SIGN,
-    ("mup", "gradient"): {"hidden": 0.0, "head": 1.0, "embedding": -1.0, "vector": -1.0},
+    ("mup", "sign"): _NONE | {"hidden": 1.0},
+    ("per_layer_rate", "sign"): _NONE | {"hidden": 1.0, "head": 1.0},
+    ("mup", "gradient"): {"hidden": 0.0, "head": -1.0, "embedding": -1.0, "vector": -1.0},
     ("per_layer_rate", "gradient"): {
         "hidden": 0.5,
         "head": 1.0,
@@ -46,10 +46,9 @@ _EXPONENTS: Mapping[tuple[str, Kind], Exponents] = {
         "vector": -0.5,
     },
     # A matrix with equal singular values moves activations by as much at any width.
-    ("mup", "orthogonal"): _SIGN | {"hidden": 0.0},
-    ("per_layer_rate", "orthogonal"): _SIGN | {"hidden": 0.0},
+    ("mup", "orthogonal"): _NONE,
+    ("per_layer_rate", "orthogonal"): _NONE | {"head": 1.0},
 }
-_NONE = dict.fromkeys(_SIGN, 0.0)
 
 
 def exponents(model: Model, optimizer: Technique) -> Exponents:

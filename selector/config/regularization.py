@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from selector.config import limits
+from selector.config.algorithms import ALGORITHMS, capability
+from selector.config.technique import Technique
 
 PATIENCE = "regularization.patience"
 
@@ -65,6 +67,29 @@ class Regularization:
     def averages(self) -> bool:
         """Whether an average of the weights is judged and kept instead of the weights."""
         return bool(self.ema or self.swa)
+
+
+def mistakes(regularization: Regularization, optimizer: Technique) -> list[str]:
+    """What of a run's regularization its optimizer cannot do, a line each."""
+    option = optimizer.name
+    own = capability(str(optimizer.values.get("algorithm", ALGORITHMS.get(option, ""))))
+    found = []
+    if own.switches and regularization.averages:
+        found.append(
+            f"regularization.ema, regularization.swa: expected 0 with optimizer {option}, which is"
+            " judged at an average of its own"
+        )
+    if own.closure and regularization.sam:
+        found.append(
+            f"regularization.sam: expected 0 with optimizer {option}, got {regularization.sam}: it"
+            " compares losses and gradients of one place, and SAM takes them at two"
+        )
+    if own.one_group and regularization.layer_rate_decay < 1:
+        found.append(
+            f"regularization.layer_rate_decay: expected 1 with optimizer {option}, got"
+            f" {regularization.layer_rate_decay}: it has one rate for all parameters"
+        )
+    return found
 
 
 def patience_mistake(patience: int, metric: str, unit: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from selector.config import limits, parametrization
+from selector.config import limits, parametrization, regularization
 from selector.config.batch import Batch
 from selector.config.compute import Compute
 from selector.config.model import Model
@@ -88,7 +88,11 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         """Refuse parts that do not go together."""
-        if self.built_in and (found := parametrization.mistakes(self.model, self.optimizer)):
+        found = [
+            *parametrization.mistakes(self.model, self.optimizer),
+            *regularization.mistakes(self.regularization, self.optimizer),
+        ]
+        if self.built_in and found:
             raise ValueError("\n".join(found))
 
     @property

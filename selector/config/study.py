@@ -6,12 +6,12 @@ command line. Every mistake found on the way is collected, and all are raised to
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from selector.config.arms import arm_name, compared_arms
+from selector.config.arms import arm_name, compared_arms, mixed_precisions
 from selector.config.budget import Budget
 from selector.config.command_line import (
     OUTSIDE_ARMS,
@@ -116,15 +116,22 @@ def compose_study(
     named = tuple(arm for arm in arms if arm)
     if listed is not None:
         named = tuple(replace(arm, name=name) for arm, name in zip(named, listed, strict=True))
+    notes += mixed_precisions({arm.name: arm.config for arm in named})
     return ComposedStudy(
         question=question,
         arms=named,
         ranges=given.ranges,
         fixed=frozenset(given.values),
         settings=_settings(question.set, mappings, given),
-        notes=tuple(dict.fromkeys(notes)),
+        notes=tuple(dict.fromkeys([*notes, *_model_notes(named)])),
         **parts,
     )
+
+
+def _model_notes(arms: Iterable[ComposedArm]) -> list[str]:
+    """What a person may not expect of the shapes that are trained."""
+    built_in = [arm.config for arm in arms if arm.config.built_in]
+    return [f"model.{note}" for config in built_in for note in config.model.notes]
 
 
 def _question(

@@ -54,6 +54,10 @@ class Nvml:
         self._visible = [name.strip() for name in visible.split(",") if name.strip()]
         nvml.nvmlInit()
 
+    def driver(self) -> str:
+        """The version of NVIDIA's driver."""
+        return str(self._nvml.nvmlSystemGetDriverVersion())
+
     def read(self, device: str) -> Reading | None:
         """A reading of `cuda:N`; None of other devices, and where NVML cannot tell."""
         kind, _, index = device.partition(":")

@@ -9,7 +9,15 @@ from dataclasses import dataclass, replace
 
 from selector.config.schema import RunConfig
 from selector.errors import ConfigError
-from selector.space.cost import flops_per_token, non_embedding_parameters, parameters
+from selector.space.cost import (
+    flops_per_token,
+    non_embedding_parameters,
+    parameters,
+    product_weights,
+)
+from selector.space.derived import effective, width_multipliers
+from selector.space.step_law import StepLaw, silence, suggested
+from selector.study.group_rates import Rates, rates
 from selector.study.study import Arm, Study
 
 
@@ -19,11 +27,23 @@ class Length:
 
     tokens: int
     tokens_per_step: int
+    """At full size, where it grows."""
     steps: int
     warmup_steps: int
-    """Steps before the first one at the highest rate."""
     decay_steps: int
     """Steps after the last one at the highest rate."""
+    reacts: bool
+    """Whether the rate follows the evaluations instead: then no decay is planned."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Derived:
+    """A value that follows from others."""
+
+    name: str
+    value: float
+    because: str
+    """From what, by which rule or source."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +57,16 @@ class Explained:
     """By formula."""
     counted_flops_per_token: float
     """As torch counts them in a forward and backward pass."""
+    ratio: float
+    """Counted over formula, of a sequence of full length."""
     length: Length | None
     """None: the tokens of a run are not known before the data is prepared or timed."""
-
-    @property
-    def ratio(self) -> float:
-        """Counted over formula."""
-        return self.counted_flops_per_token / self.flops_per_token
+    rates: tuple[Rates, ...]
+    """By parameter group."""
+    derived: tuple[Derived, ...]
+    step_law: StepLaw | None
+    """What it says of rate and batch: a prior, never an answer. None where it says nothing, or the
+    length is not known."""
 
 
 def explain(study: Study) -> tuple[Explained, ...]:
@@ -66,7 +89,7 @@ def explain(study: Study) -> tuple[Explained, ...]:
 
 
 def _explained(arm: Arm, counted: dict[str, float]) -> Explained:
-    from selector.train.count import counted_flops_per_token
+    from selector.train.count import at_full_length, counted_flops_per_token
 
     config = arm.config
     shape = repr((config.model, config.data.vocabulary, config.batch.context))
@@ -78,21 +101,69 @@ def _explained(arm: Arm, counted: dict[str, float]) -> Explained:
         non_embedding_parameters=non_embedding_parameters(config),
         flops_per_token=flops_per_token(config),
         counted_flops_per_token=counted[shape],
+        ratio=counted[shape] / flops_per_token(at_full_length(config)),
         length=_length(config, arm.tokens) if arm.tokens else None,
+        rates=rates(arm),
+        derived=_derived(config, arm.tokens),
+        step_law=suggested(config, arm.tokens) if arm.tokens and not silence(config) else None,
     )
 
 
 def _length(config: RunConfig, tokens: int) -> Length:
-    from selector.train.schedule import factors
+    from selector.train.schedule import REACTS, factors
+    from selector.train.schedule.warmup import warmed_steps
 
     steps = config.steps(tokens)
-    rates = factors(config.schedule, steps)
-    highest = max(rates)
-    at_peak = [step for step, rate in enumerate(rates) if rate == highest]
+    shares = factors(config.schedule, steps)
+    highest = max(shares)
+    last = max(step for step, share in enumerate(shares) if share == highest)
     return Length(
         tokens=tokens,
         tokens_per_step=config.batch.tokens_per_step,
         steps=steps,
-        warmup_steps=at_peak[0],
-        decay_steps=steps - 1 - at_peak[-1],
+        warmup_steps=warmed_steps(steps, config.schedule.values),
+        decay_steps=steps - 1 - last,
+        reacts=config.schedule.name == REACTS,
     )
+
+
+def _derived(config: RunConfig, tokens: int) -> tuple[Derived, ...]:
+    """What an arm's settings come to, with what each follows from."""
+    found = [
+        Derived(
+            name="heads",
+            value=config.model.num_heads,
+            because=f"model.width / {config.model.size_of_head} of a head",
+        )
+    ]
+    given = config.optimizer.values
+    found += [
+        Derived(
+            name=f"optimizer.{name}",
+            value=value,
+            because=f"{given[name]} at {given['beta2_at_batch']} tokens a step: its half-life in"
+            f" tokens is kept at {config.batch.tokens_per_step} (arXiv 2507.07101)",
+        )
+        for name, value in effective(config).items()
+        if isinstance(value, float) and value != given[name]
+    ]
+    found += [
+        Derived(
+            name=f"rate of {section}",
+            value=multiplier,
+            because=f"{config.model.parametrization} at width {config.model.width}, by the rate at"
+            f" base_width {config.model.base_width}",
+        )
+        for section, multiplier in width_multipliers(config).items()
+        if multiplier != 1
+    ]
+    if tokens:
+        found.append(
+            Derived(
+                name="tokens a parameter",
+                value=tokens / product_weights(config),
+                because="tokens of a run / weights of its matrix products; 20 is compute-optimal"
+                " for large models (arXiv 2203.15556)",
+            )
+        )
+    return tuple(found)

@@ -9,7 +9,11 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from selector.config.schema import RunConfig
+from selector.train import float8
+from selector.train.arithmetic import arithmetic
+from selector.train.compiled import compiled
 from selector.train.layout import Layout
+from selector.train.loss_scale import LossScale
 from selector.train.model import MODELS
 from selector.train.objective import OBJECTIVES
 from selector.train.objective.causal_lm import Extras
@@ -28,6 +32,9 @@ class Backward:
         layout: what the columns of the rows are.
         parameters: [K, N]; autograd differentiates views of it.
         gradients: [K, N], overwritten by each call.
+
+    Raises:
+        ConfigError: the device lacks the precision, or what compiling needs.
     """
 
     def __init__(
@@ -38,8 +45,17 @@ class Backward:
         self._parameters = parameters
         self.model = MODELS[config.model.family]
         self.objective = OBJECTIVES[config.objective.kind]
+        self.arithmetic = arithmetic(config.compute, parameters.device)
+        if config.compute.precision == "float8":
+            float8.refuse_odd_sizes(layout)
+        self.scale: LossScale | None = None
+        if config.compute.precision == "fp16":
+            self.scale = LossScale(len(parameters), parameters.device)
         rows = parameters[0] if len(parameters) == 1 else parameters
         self.weights = {name: view.requires_grad_() for name, view in layout.views(rows).items()}
+        self._losses = self._compute_losses
+        if config.compute.compile:
+            self._losses = compiled(self._compute_losses, parameters.device)
 
     def __call__(
         self,
@@ -63,28 +79,41 @@ class Backward:
         accumulation = len(windows)
         passes = count * self.config.batch.accumulation  # at most so many before this step
         start = torch.where(active, 1.0 / accumulation, 0.0).to(self.gradients.dtype)
+        if self.scale:
+            start *= self.scale.value
         reported = torch.zeros_like(start)
         extras = self._extras(regularization)
         for micro, part in enumerate(windows):
-            logits = self.model.forward(
-                self.weights,
-                self.objective.inputs(part),
-                self.config.model,
-                self._drop(regularization, seed, passes + micro, part.shape[1]),
-            )
-            loss, plain = self.objective.losses(logits, part, extras)
-            found = torch.autograd.grad(loss, list(self.weights.values()), start)
+            drop = self._drop(regularization, seed, passes + micro, part.shape[1])
+            with self.arithmetic.passes():
+                loss, plain = self._losses(self.weights, part, drop, extras)
+                found = torch.autograd.grad(loss, list(self.weights.values()), start)
             rows = [gradient.reshape(len(self.gradients), -1) for gradient in found]
             if micro:
                 self.gradients += torch.cat(rows, dim=1)
             else:
                 torch.cat(rows, dim=1, out=self.gradients)
             reported += plain
+        if self.scale:
+            self.gradients.div_(self.scale.value.unsqueeze(1))
         if self.config.regularization.l1:
             columns = self._matrices
             l1 = torch.where(active, regularization["l1"], 0.0)
             add_l1(self.gradients[:, columns], self._parameters[:, columns], l1)
         return reported.div_(accumulation)
+
+    def _compute_losses(
+        self,
+        weights: Mapping[str, Tensor],
+        windows: Tensor,
+        drop: Drop | None,
+        extras: Extras | None,
+    ) -> tuple[Tensor, Tensor]:
+        """The loss to train on and the one to report, [K] each, in the gradients' arithmetic."""
+        inputs = self.objective.inputs(windows)
+        with self.arithmetic.forward():
+            logits = self.model.forward(weights, inputs, self.config.model, drop)
+        return self.objective.losses(logits.to(self.gradients.dtype), windows, extras)
 
     def products(
         self,
@@ -109,8 +138,9 @@ class Backward:
         weights, extras = list(self.weights.values()), self._extras(regularization)
         found = torch.zeros_like(probes)
         for micro, part in enumerate(windows):
-            passes = count * len(windows) + micro
-            # The fused kernels of attention cannot be differentiated twice.
+            passes = count * self.config.batch.accumulation + micro
+            # In the weights' own arithmetic, whatever the gradients' is; the fused kernels of
+            # attention cannot be differentiated twice.
             with sdpa_kernel(SDPBackend.MATH):
                 logits = self.model.forward(
                     self.weights,

@@ -89,9 +89,9 @@ class Bank:
         self.count = torch.zeros(width, device=device, dtype=torch.int64)
         """Steps that each slot's run has made."""
         self.seed = torch.zeros(width, device=device, dtype=torch.int64)
-        self.factors = torch.zeros(width, 1, device=device)
-        """The schedule's factor for each step of each slot's run, [K, longest run]."""
         precision = torch.promote_types(dtype, torch.float32)
+        self.factors = torch.zeros(width, 1, device=device, dtype=precision)
+        """The schedule's factor for each step of each slot's run, [K, longest run]."""
         self.regularization = {
             name: torch.zeros(width, device=device, dtype=precision) for name in _REGULARIZATION
         }
@@ -99,6 +99,8 @@ class Bank:
         self.average = Averaging(self.layout, self.parameters) if switches.averages else None
         self._sharpness = Sharpness(self.parameters, self.gradients) if switches.sam else None
         self._backward = Backward(config, self.layout, self.parameters, self.gradients)
+        self.arithmetic = self._backward.arithmetic
+        self._scale = self._backward.scale
         self._groups = LayerGroups(self.layout)
         self._group_norms = torch.empty(width, 0)
         self._windows = torch.empty(0)
@@ -114,7 +116,7 @@ class Bank:
         """
         if fuse_key(config) != self.fuse_key:
             raise ValueError(f"slot {slot}: {fuse_key(config)} does not fit in {self.fuse_key}")
-        self.parameters[slot] = self._initial_row(seed)
+        self.parameters[slot] = self._initial_row(config, seed)
         self.optimizer.expect(slot, seed, steps)
         self.optimizer.enter(slot, effective(config), groups(config))
         for name, tensor in self.regularization.items():
@@ -122,7 +124,11 @@ class Bank:
         if steps > self.factors.shape[1]:
             missing = steps - self.factors.shape[1]
             self.factors = torch.nn.functional.pad(self.factors, (0, missing))
-        self.factors[slot, :steps] = torch.tensor(factors(config.schedule, steps))
+        self.factors[slot, :steps] = torch.tensor(
+            factors(config.schedule, steps), dtype=torch.float64
+        )
+        if self._scale:
+            self._scale.enter(slot)
         if self.average:
             self.average.enter(slot, config.regularization, steps)
         self.seed[slot] = seed
@@ -136,6 +142,8 @@ class Bank:
         tensors = {**self._weights(slot), **own, "factors": self.factors[slot, :step]}
         if self.average:
             tensors |= self.average.tensors(slot, step)
+        if self._scale:
+            tensors |= self._scale.tensors(slot)
         return State(
             seed=int(self.seed[slot]),
             step=step,
@@ -164,6 +172,9 @@ class Bank:
         averages = {name: own.pop(name) for name in list(own) if name.startswith("weight_average")}
         if self.average:
             self.average.restore(slot, averages)
+        scales = {name: own.pop(name) for name in list(own) if name.startswith("loss_scale")}
+        if self._scale:
+            self._scale.restore(slot, scales)
         self.optimizer.restore(slot, own)
         for name, target in targets.items():
             target.copy_(weights[name])
@@ -178,6 +189,8 @@ class Bank:
         self.active[slot] = False
         self._chosen.pop(slot, None)
         self.optimizer.leave(slot)
+        if self._scale:
+            self._scale.leave(slot)
         if self.average:
             self.average.leave(slot)
         settings = self.regularization.values()
@@ -198,7 +211,11 @@ class Bank:
         norm = self._clip()
         factor = self.factors.gather(1, self.count.unsqueeze(1)).squeeze(1)
         self.count += self.active
-        self.optimizer.step(factor, self.count, self.active)
+        if self._scale:
+            stepping, norm = self._scale.judge(self.gradients, norm, self.active)
+            self.optimizer.step(factor, self.count - self._scale.skipped, stepping)
+        else:
+            self.optimizer.step(factor, self.count, self.active)
         if self.average:
             self.average.update(self.count, self.active)
         self._losses.append(loss)
@@ -260,7 +277,9 @@ class Bank:
         """Loss and clipped gradients of the step being made, at the parameters as they are now."""
         made = self.count - self.active.to(self.count.dtype)
         loss = self._gradients(self._windows, made)
-        self._clip()
+        norm = self._clip()
+        if self._scale:
+            self._scale.clear(self.gradients, norm)
         return loss
 
     def _products(self, probes: Tensor) -> Tensor:
@@ -275,12 +294,12 @@ class Bank:
             clip_by_value(self.gradients, self.regularization["grad_clip_value"])
         return norm
 
-    def _initial_row(self, seed: int) -> Tensor:
+    def _initial_row(self, config: RunConfig, seed: int) -> Tensor:
         """Initial parameters, drawn on the CPU in the model's own order: equal on all devices."""
         generator = torch.Generator().manual_seed(seed)
         row = torch.empty(self.layout.size)
         views = self.layout.views(row)
-        for parameter in parameters(self.config):
+        for parameter in parameters(config):
             if parameter.std:
                 views[parameter.name].normal_(parameter.mean, parameter.std, generator=generator)
             else:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from selector.config.batch import Batch
 from selector.config.compute import Compute
 from selector.config.regularization import Regularization
 from selector.config.schema import RunConfig
@@ -14,8 +15,15 @@ from selector.config.technique import Technique
 from selector.train.bank import Bank
 
 
+def at_full_length(config: RunConfig) -> RunConfig:
+    """`config` with steps of one sequence, at the full context from the first step on."""
+    batch = config.batch
+    alone = Batch(name=batch.name, micro_batch=1, context=batch.context)
+    return replace(config, batch=alone)
+
+
 def counted_flops_per_token(config: RunConfig) -> float:
-    """FLOPs of a real forward and backward pass on one sequence, per token of it.
+    """FLOPs of a real forward and backward pass on one sequence of full length, per token of it.
 
     Counted by torch's FlopCounterMode (matrix products, attention in full although it is causal)
     on the meta device: nothing is computed and no memory taken, however large the model. Of the
@@ -23,8 +31,7 @@ def counted_flops_per_token(config: RunConfig) -> float:
     gradient) and what checkpointing computes again.
     """
     plain = replace(
-        config,
-        batch=replace(config.batch, micro_batch=1, accumulation=1),
+        at_full_length(config),
         optimizer=Technique(name="sgd"),
         regularization=Regularization(),
         compute=Compute(),

@@ -19,7 +19,7 @@ import torch
 from selector.config.identity import fuse_key
 from selector.errors import ConfigError, DataError
 from selector.track.run import Ended, Outcome, Reporter, Run
-from selector.train import checkpoint, gradients
+from selector.train import checkpoint, compressed, gradients
 from selector.train.bank import Bank
 from selector.train.data.corpus import Corpus
 from selector.train.data.sample import evaluation_windows
@@ -46,7 +46,9 @@ def train(runs: Sequence[Run], reporter: Reporter, device: str) -> None:
         for run in runs:
             train([run], reporter, device)
         return
-    started, place = perf_counter(), find(device)
+    place = find(device)
+    peak(place, runs[0].config.compute.precision)  # its matrices are no part of the run's memory
+    started = perf_counter()
     reset_peak_memory(place)
     try:
         Training(runs, reporter, place).run()
@@ -170,17 +172,20 @@ class Training:
             self._end(member, Outcome.STOPPED)
 
     def _finish(self, member: Member) -> dict[str, float]:
-        """Keep the weights of a run that is judged, and read the test part: once, here."""
+        """Keep the weights of a run that is judged, compress copies, read the test part once."""
         weights, config = self.bank.weights(member.slot), member.config
         if member.run.folder is not None:
             step = member.stopping.best_step if member.stopping.weights else member.step
             checkpoint.save(member.run.folder, weights, step)
+        found = compressed.measured(
+            self.bank, member.slot, member.validation_windows, config.compute
+        )
         if not config.data.test_share:
-            return {}
+            return found
         tokens, part = config.objective.evaluation_tokens, self.corpus.part("test")
         windows = evaluation_windows(part, config.batch.context, tokens)
         loss, accuracy = judged(self.bank, member.slot, windows)
-        return described("test", loss, accuracy) if math.isfinite(loss) else {}
+        return found | (described("test", loss, accuracy) if math.isfinite(loss) else {})
 
     def _end(self, member: Member, outcome: Outcome, error: str = "") -> None:
         bank = self.bank

@@ -57,7 +57,7 @@ class Member:
         reports = _PILOT_REPORTS if run.stage == "pilot" else _REPORTS
         self._reports = _spread(reports, self.steps) | self._evaluations
         # The same windows every time: points of a curve over different texts are not one curve.
-        self._windows = evaluation_windows(
+        self.validation_windows = evaluation_windows(
             corpus.part("validation"), context, objective.evaluation_tokens
         )
         self.stopping = EarlyStopping(
@@ -138,7 +138,7 @@ class Member:
 
     def windows(self) -> npt.NDArray[np.int64] | None:
         """The validation windows to evaluate after this step; None: none are due."""
-        return self._windows if self.evaluates else None
+        return self.validation_windows if self.evaluates else None
 
     def take(self, losses: npt.NDArray[np.float64], norms: npt.NDArray[np.float64]) -> str:
         """Remember further steps, [n] each; what went wrong where one was not finite, else ''."""

@@ -45,6 +45,26 @@ def test_a_study_of_optimizers_on_the_standard_library(folder, capsys):
     assert {"validation/loss", "test/loss", "validation/bits_per_byte"} <= set(single["metrics"])
 
 
+@pytest.mark.slow
+def test_a_study_of_optimizers_from_libraries(folder, capsys):
+    options = ["budget=smoke", "tracker=none", "name=tier_2", "batch.micro_batch=4"]
+    options += ["optimizer=soap,schedule_free_adamw", "schedule=constant"]
+    assert main(["run", "quickstart", *options, "budget.tokens=8192"]) == 0
+    found = json.loads((folder / "reports/tier_2/recommendation.json").read_text())
+    assert {arm["name"] for arm in found["arms"]} == {"soap", "schedule_free_adamw"}
+    assert all(arm["failures"] == 0 and 2.0 < arm["mean"] < 5.2 for arm in found["arms"])
+    capsys.readouterr()
+    assert main(["rerun", "tier_2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["agrees"] is True
+
+    options = ["budget=smoke", "tracker=none", "name=named", "batch.micro_batch=4"]
+    options += ["optimizer=adamw,library", "budget.tokens=4096"]
+    assert main(["run", "quickstart", *options]) == 0
+    named = json.loads((folder / "reports/named/recommendation.json").read_text())
+    assert any("not tuned by us" in text for text in named["caveats"])
+    assert any("library train one at a time" in text for text in named["caveats"])
+
+
 def test_a_rerun_on_other_text_says_so_before_it_compares(folder, capsys):
     (folder / "text.txt").write_text("the quick brown fox jumps over the lazy dog\n" * 2000)
     options = ["budget=smoke", "tracker=none", "name=mine", "batch.micro_batch=4"]

@@ -32,6 +32,12 @@ def test_flops_are_those_of_the_formula():
     assert abs(tokens * flops_per_token(PICO) - flops) <= flops_per_token(PICO) * STEP / 2
 
 
+def test_a_step_with_sam_takes_two_gradients():
+    sharp = replace(PICO, regularization=replace(PICO.regularization, sam=0.05))
+    assert flops_per_token(sharp) == 2 * flops_per_token(PICO)
+    assert run_tokens(("flops", 1e12), sharp, 0) < run_tokens(("flops", 1e12), PICO, 0)
+
+
 def test_a_length_may_be_read_at_another_configuration():
     wide = replace(PICO, model=replace(PICO.model, width=256))
     share = flops_per_token(PICO) / flops_per_token(wide)

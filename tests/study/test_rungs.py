@@ -35,7 +35,6 @@ def test_long_runs_of_optimizers_and_schedules_have_rungs():
         (["batch.micro_batch=8,16"], "batch.micro_batch is compared"),
         (["model=pico,nano"], "model is compared"),
         (["regularization.dropout=interval(0,0.3)"], "regularization.dropout is tuned"),
-        (["data.validation_share=0.05,0.1"], "data.validation_share is compared"),
         (["budget.tokens=4e6,8e6"], "budget.tokens is compared"),
         (["optimizer.lr=0.01"], "nothing is tuned"),
         (["objective=function", "objective.function=a:b", "tune_lr=false"], "a function decides"),

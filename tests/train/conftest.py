@@ -20,6 +20,7 @@ from selector.config.schema import Data, RunConfig
 from selector.config.technique import Technique
 from selector.track.run import Ended
 from selector.train.data.prepare import prepare
+from selector.train.optimizer import OPTIMIZERS
 from tests.train.defaults import defaults
 
 OPTIMIZER_VALUES: dict[str, dict[str, Any]] = {
@@ -84,6 +85,7 @@ def configure(prepared: tuple[Data, Path]) -> Configure:
             model=Model(**shape),
             optimizer=Technique(
                 name=optimizer,
+                banked=OPTIMIZERS[optimizer].banked,
                 values={
                     **defaults(optimizer),
                     **OPTIMIZER_VALUES.get(optimizer, {}),

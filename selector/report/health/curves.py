@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from selector.config.regularization import PATIENCE
 from selector.config.schema import RunConfig
 from selector.report.digits import number, size
 from selector.report.health.evidence import ArmEvidence, Curve, Evidence, Finding
@@ -25,6 +26,7 @@ _RISEN_MARGINS = 2
 _AROUND = 5  # reports of the training loss, which differ by the batch
 _TRAINING = "train/loss"
 _CLIP = "regularization.grad_clip"
+_PATIENCE = 3  # evaluations: what every run is told that it would have done
 
 
 def still_improving(evidence: Evidence) -> Iterator[Finding]:
@@ -154,7 +156,7 @@ def _calmer(evidence: Evidence, config: RunConfig) -> str:
 
 
 def _more_regularization(evidence: Evidence, config: RunConfig, share: float) -> str:
-    """More dropout and weight decay where they are free; else an earlier end."""
+    """More dropout, weight decay and patience where they are free; else an earlier end."""
     if not config.built_in:
         return ""
     study = evidence.study
@@ -165,6 +167,8 @@ def _more_regularization(evidence: Evidence, config: RunConfig, share: float) ->
         and len({arm.config.optimizer.name for arm in study.arms}) == 1
     ):
         values["optimizer.weight_decay"] = 2 * decay or 0.1
+    if study.budget.length[0] == "epochs":
+        values[PATIENCE] = _PATIENCE
     overrides = settings(study, values)
     if overrides:
         return again(study, overrides, "regularized")

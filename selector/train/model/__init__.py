@@ -9,12 +9,12 @@ from torch import Tensor
 
 from selector.config.model import Model
 from selector.train.layout import Parameter
-from selector.train.model import gpt
+from selector.train.model import decoder
 
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """How a family of models is built and evaluated; see `gpt` for each function's contract."""
+    """How a family of models is built and evaluated; see `decoder` for each function's contract."""
 
     parameters: Callable[[Model, int, int], list[Parameter]]
     """(model, vocabulary, context) -> its parameters."""
@@ -25,7 +25,9 @@ class Family:
 
 
 MODELS: dict[str, Family] = {
-    "gpt": Family(
-        parameters=gpt.parameters, forward=gpt.forward, dropout_layers=gpt.dropout_layers
+    "decoder": Family(
+        parameters=decoder.parameters,
+        forward=decoder.forward,
+        dropout_layers=decoder.dropout_layers,
     ),
 }

@@ -8,32 +8,25 @@ one run costs what a plain model costs. No operation mixes slots.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-_EPSILON = 1e-5  # of the layer norm: torch's and GPT-2's
-_QK_EPSILON = 1e-6  # said, because torch's default depends on its version and the arithmetic
+from selector.train.layout import Parameter
+from selector.train.model import execution
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """x @ weight^T + bias, with weight [out, in] or [K, out, in] and bias [out] or [K, out]."""
+    if product := execution.product():
+        return product(x, weight, bias)
     if weight.dim() == 2:
         return functional.linear(x, weight, bias)
     if bias is None:
         return torch.bmm(x, weight.mT)
     return torch.baddbmm(bias.unsqueeze(1), x, weight.mT)
-
-
-def layer_norm(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Layer norm over the features, with weight and bias [features] or [K, features]."""
-    size = x.shape[-1:]
-    if weight.dim() == 1:
-        return functional.layer_norm(x, size, weight, bias, _EPSILON)
-    normal = functional.layer_norm(x, size, None, None, _EPSILON)
-    if bias is None:
-        return normal * weight.unsqueeze(1)
-    return torch.addcmul(bias.unsqueeze(1), normal, weight.unsqueeze(1))
 
 
 def embedding(tokens: Tensor, table: Tensor) -> Tensor:
@@ -49,19 +42,21 @@ def embedding(tokens: Tensor, table: Tensor) -> Tensor:
     return functional.embedding(tokens + first, table.reshape(slots * vocabulary, features))
 
 
-def causal_attention(qkv: Tensor, sequences: int, heads: int, *, qk_norm: bool) -> Tensor:
-    """Causal self-attention from the fused projection [..., n, 3 * width] to [..., n, width].
-
-    The n rows of each slot are whole sequences, `sequences` of them in all slots together; slots
-    are folded into the batch. There is no dropout here: its mask would not be the slot's own.
-    """
-    width = qkv.shape[-1] // 3
-    query, key, value = (
-        part.transpose(1, 2) for part in qkv.view(sequences, -1, 3, heads, width // heads).unbind(2)
+def linear_parameters(
+    name: str, outputs: int, inputs: int, bias: bool, std: float, stacked: int = 1
+) -> list[Parameter]:
+    """A hidden matrix [outputs, inputs] and, if wanted, its bias."""
+    weight = Parameter(
+        name=f"{name}.weight",
+        shape=(outputs, inputs),
+        section="hidden",
+        std=std,
+        stacked=stacked,
     )
-    if qk_norm:
-        query, key = (
-            functional.rms_norm(part, part.shape[-1:], eps=_QK_EPSILON) for part in (query, key)
-        )
-    mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
-    return mixed.transpose(1, 2).reshape(*qkv.shape[:-1], width)
+    shift = Parameter(name=f"{name}.bias", shape=(outputs,), section="vector")
+    return [weight, shift] if bias else [weight]
+
+
+def pair(weights: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor | None]:
+    """Weight and bias called `name`; None for a bias that is not there."""
+    return weights[f"{name}.weight"], weights.get(f"{name}.bias")

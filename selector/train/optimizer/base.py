@@ -143,11 +143,14 @@ class Optimizer(ABC):
         return None
 
     def step(self, factor: Tensor, count: Tensor, active: Tensor) -> None:
-        """Update the parameters of the active slots.
+        """Update the parameters of the active slots; of the others nothing changes, state neither.
+
+        A slot may be inactive for one step only (fp16's scaling leaves steps out), with whatever
+        state it has, and a gradient of zero.
 
         Args:
             factor: [K], the schedule's share of the peak learning rate.
-            count: int64 [K], which step of its run this is for each slot, from 1.
+            count: int64 [K], which update of its run this is for each slot, from 1.
             active: bool [K].
         """
         self.update(

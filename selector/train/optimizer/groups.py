@@ -38,6 +38,22 @@ class Group:
         """Number of values."""
         return sum(parameter.size for parameter in self.parameters)
 
+    def peak_rate(self, values: Mapping[str, Any]) -> float:
+        """The group's learning rate where the schedule is at its peak; `values` of the rule."""
+        return float(values["lr"]) * self.rate
+
+    def peak_decay(self, values: Mapping[str, Any]) -> float | None:
+        """The share by which decay shrinks the group in a step at the peak; None: it is coupled.
+
+        A library's optimizer has its own rule, which is taken to be the decoupled one.
+        """
+        rule, decay = values.get("decay_rule", "decoupled"), float(values["weight_decay"])
+        if not self.decay or not decay:
+            return 0.0
+        if rule == "coupled":
+            return None
+        return decay if rule == "independent" else float(values["lr"]) * decay * self.decay
+
 
 def parameters(config: RunConfig) -> list[Parameter]:
     """The parameters of a run's model, in the order in which they are drawn."""
@@ -62,10 +78,14 @@ def groups(config: RunConfig) -> list[Group]:
 def layer_multipliers(config: RunConfig) -> Mapping[int, float]:
     """Block -> multiplier of its rate and decay; empty: rates do not differ by block.
 
-    Blocks count from 0; -1 stands for what comes before them (embeddings), and their number for
-    what comes after them (the last norm, the head).
+    Blocks count from 0; -1 stands for what comes before them (embeddings, a tied one too), and
+    their number for what comes after them (the last norm, the head). Each has the rate of what
+    comes after it times `layer_rate_decay` (arXiv 2106.08254, whose embeddings are lowest, too).
     """
-    return {}
+    share, depth = config.regularization.layer_rate_decay, config.model.depth
+    if share == 1.0:
+        return {}
+    return {block: share ** (depth - block) for block in range(-1, depth + 1)}
 
 
 def grouped(

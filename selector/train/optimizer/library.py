@@ -105,7 +105,7 @@ class Library(Optimizer):
 
     def update(self, step: Step) -> None:
         """See the base class; the host waits for the device, as these libraries do."""
-        if self._own is None:
+        if self._own is None or not bool(step.active[0]):  # empty, or a step that fp16 leaves out
             return
         share, self._made = float(step.factor[0]), self._made + 1
         for group, rate in zip(self._own.param_groups, self._rates, strict=True):
@@ -185,7 +185,7 @@ class Library(Optimizer):
                     if name.partition("/")[0] in names
                 ],
                 rate: lr * group.rate,
-                "weight_decay": decay if group.decay else 0.0,
+                "weight_decay": decay * group.decay / group.rate,  # the rate is in it already
             }
             if "adamw_lr" in arguments:  # a matrix rule, with AdamW for the rest
                 own["use_muon"] = hidden

@@ -35,7 +35,7 @@ class RMSprop(Optimizer):
         values = self.values
         moves = step.columns(-step.rate)
         new = step.column(1 - values["beta2"], 0.0)
-        eps, momentum = step.column(values["eps"], 1.0), step.column(values["momentum"], 0.0)
+        eps, momentum = step.column(values["eps"], 1.0), step.column(values["momentum"], 1.0)
         for piece in self._pieces:
             gradients, scratch, (second, buffer) = piece.gradients, piece.scratch, piece.state
             step.decay(piece.parameters, gradients, piece.treatment)

@@ -29,7 +29,7 @@ class SGD(Optimizer):
         """See the base class."""
         values = self.values
         moves = step.columns(-step.rate)
-        momentum = step.column(values["momentum"], 0.0)
+        momentum = step.column(values["momentum"], 1.0)
         # The direction is own * g + carried * b with b already updated.
         nesterov = values["nesterov"] > 0
         own = step.column(torch.where(nesterov, 1.0, 0.0), 0.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from selector.config.schema import RunConfig
+from selector.space.derived import effective
 from selector.train.layout import Layout, Parameter
 from selector.train.optimizer import OPTIMIZERS
 from selector.train.optimizer.groups import grouped
@@ -22,9 +23,9 @@ def refuse_unusable(config: RunConfig) -> None:
     Raises:
         ConfigError: its library is not installed, or refuses the values.
     """
-    layout = Layout(_PARAMETERS)
+    layout, values = Layout(_PARAMETERS), effective(config)
+    groups = grouped(_PARAMETERS, config.optimizer.name, values)
     row = torch.zeros(1, layout.size)
-    found = grouped(_PARAMETERS, config.optimizer.name, config.optimizer.values)
-    optimizer = OPTIMIZERS[config.optimizer.name](layout, row, torch.zeros_like(row), found)
+    optimizer = OPTIMIZERS[config.optimizer.name](layout, row, torch.zeros_like(row), groups)
     optimizer.expect(0, seed=0, steps=1)
-    optimizer.enter(0, config.optimizer.values, found)
+    optimizer.enter(0, values, groups)

@@ -66,6 +66,12 @@ def test_a_growing_gap_while_validation_rises_is_overfitting() -> None:
     assert "weight_decay" not in first.remedy, "it is another quantity in another optimizer"
 
 
+def test_runs_counted_in_epochs_may_end_early_instead() -> None:
+    built = reporting(finished(ADAMW, epochs=20.0), overfitted)
+    (finding,) = [item for item in all_found(built) if item.check == "overfitting"]
+    assert " regularization.patience=3 name=optimizers_regularized" in finding.remedy
+
+
 def only_worse(share: float) -> dict[str, float]:
     """Both parts get worse: that is no overfitting."""
     late = 0.3 * max(0.0, share - 0.4)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -113,11 +112,3 @@ def test_a_shorter_run_may_average_like_a_longer_one() -> None:
     assert unshared(equal, 40, 120, 33) == unshared(Regularization(ema=0.3), 40, 120, 33) == ""
     assert "from step 24 on; expected lower swa" in unshared(Regularization(swa=0.8), 40, 120, 33)
     assert "over 48 steps; expected lower ema" in unshared(Regularization(ema=0.4), 40, 120, 33)
-
-
-def test_two_averages_and_an_end_that_may_not_come_are_refused() -> None:
-    with pytest.raises(ValueError, match="only one can be judged"):
-        Regularization(ema=0.1, swa=0.1)
-    with pytest.raises(ValueError, match=r"swa, patience: expected one of them, got 0\.1 and 3"):
-        Regularization(swa=0.1, patience=3)
-    assert replace(Regularization(ema=0.1), patience=3).averages
