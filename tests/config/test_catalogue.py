@@ -6,7 +6,7 @@ import json
 
 from selector.cli import main
 from selector.config import extras
-from selector.config.catalogue import NOT_TUNED, axes
+from selector.config.catalogue import NOT_TUNED, TIER_2, axes
 from selector.config.extras import EXTRA_OF, PACKAGES
 
 
@@ -16,6 +16,8 @@ def test_what_needs_a_library_is_of_tier_2_and_there():
         item = found[axis][option]
         assert (item.tier, item.banked, item.extra) == (2, False, EXTRA_OF[package])
         assert item.installed
+    for axis, options in TIER_2.items():
+        assert all(found[axis][option].tier == 2 for option in options)
     assert {("optimizer", "library")} == NOT_TUNED
     assert found["optimizer"]["adamw"].marks == ""
     assert found["optimizer"]["soap"].marks == "tier 2, trains unbanked, from selector[optimizers]"

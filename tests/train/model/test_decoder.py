@@ -218,3 +218,20 @@ def test_a_softcap_bounds_logits_and_leaves_small_ones(
         torch.testing.assert_close(capped, cap * torch.tanh(raw / cap))
     torch.testing.assert_close(capped, raw, rtol=1e-3, atol=1e-3)
     assert math.isclose(float(raw.abs().max()), float(capped.abs().max()), rel_tol=1e-3)
+
+
+@pytest.mark.parametrize("width", [1, 3])
+@pytest.mark.parametrize("position", ["rope", "alibi", "sinusoidal"])
+def test_half_precision_is_near_single(
+    configure: Callable[..., RunConfig], position: str, width: int
+) -> None:
+    model = {**LLAMA, "position": position, "kv_heads": 1, "logit_softcap": 15.0}
+    bank = Bank(configure(model=model), width, torch.device("cpu"))
+    for slot in range(width):
+        bank.enter(slot, bank.config, seed=slot, steps=1)
+    weights = bank.layout.views(bank.parameters if width > 1 else bank.parameters[0])
+    tokens = torch.arange(16).expand(width, 2, 16)
+    single = bank.model.forward(weights, tokens, bank.config.model)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = bank.model.forward(weights, tokens, bank.config.model)
+    assert (half.float() - single).norm() < 0.02 * single.norm()
