@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,8 +18,8 @@ import selector
 from benchmarks.known.claims import Agreement, Claim, Finding, check, unclear
 from benchmarks.known.expected import CPU, EXPECTED, SHAKESPEARE
 from selector.config.locations import study_file
-from selector.errors import SelectorError, StudyError
-from selector.study.answer import answer
+from selector.errors import SelectorError
+from selector.study.answer import Answer, answer
 from selector.study.stored import open_study
 
 
@@ -40,32 +39,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     failed = False
     for name in names:
-        start = time.monotonic()
         try:
             if not asked.stored:
                 selector.run(study_file(name), overrides, runs=asked.runs, reports=asked.reports)
-            findings = findings_of(name, asked.runs)
-        except StudyError as error:
-            print(f"\n{name}: {error}")
-            continue
+            stored = open_study(name, asked.runs)
         except SelectorError as error:
-            print(f"\n{name}: {error}", file=sys.stderr)
-            return 1
-        spent = "" if asked.stored else f" ({time.monotonic() - start:.0f} s)"
-        print(f"\n{name}{spent}")
-        print(table(findings))
+            print(f"\n{name}: {error}")
+            if not asked.stored:
+                return 1
+            continue
+        known = answer(stored.study, stored.record)
+        findings = findings_of(name, known)
+        print(f"\n{name}: {effort(known)}\n{table(findings)}", flush=True)
         failed |= any(item.agreement is Agreement.NO for item in findings)
     return int(failed)
 
 
-def findings_of(name: str, runs: Path) -> list[Finding]:
-    """What the stored study `name` says about its claims."""
-    stored = open_study(name, runs)
-    known = answer(stored.study, stored.record)
-    if name in SHAKESPEARE and stored.study.arms[0].config.data.source != "text":
+def findings_of(name: str, known: Answer) -> list[Finding]:
+    """What the answer of the study `name` says about its claims."""
+    source = known.searches.study.arms[0].config.data.source
+    if name in SHAKESPEARE and source != "text":
         reason = "holds for tiny Shakespeare only: data=text data.paths=[input.txt]"
         return [unclear(claim, None, reason) for claim in EXPECTED[name]]
     return [check(claim, known) for claim in EXPECTED[name]]
+
+
+def effort(known: Answer) -> str:
+    """What the answer rests on."""
+    searches = known.searches
+    minutes = searches.device_seconds / 60
+    return f"{searches.finished} of {searches.total} runs, {minutes:.1f} minutes of training"
 
 
 def table(findings: Sequence[Finding]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from selector.config.command_line import (
@@ -17,7 +18,7 @@ from selector.config.command_line import (
 from selector.config.compose import Composer
 from selector.config.decode import Mistakes, unknown
 from selector.config.question import Question
-from selector.config.schema import GROUPS, PARTS
+from selector.config.schema import GROUPS, PARTS, RunConfig
 
 
 def compared_arms(
@@ -77,6 +78,26 @@ def _check_then(compared: list[str], arms: int, mistakes: Mistakes) -> None:
             "together needs a baseline and at least two arms that change something in it, got"
             f" {arms} in all; then=[] leaves the stage out",
         )
+
+
+def mixed_precisions(arms: Mapping[str, RunConfig]) -> list[str]:
+    """A note for each arm that differs from the first in precision and in more than that.
+
+    Where another arm differs from it in its precision alone, precision is what is compared.
+    """
+    notes = []
+    first_name, first = next(iter(arms.items()))
+    for name, config in arms.items():
+        twin = replace(config, compute=first.compute)
+        if config.compute.precision == first.compute.precision or twin in arms.values():
+            continue
+        notes.append(
+            f"arm {name} computes in {config.compute.precision} and {first_name} in"
+            f" {first.compute.precision}, and they differ in more: what is found between them may"
+            " be the precision's doing; give both one compute.precision, or add an arm that"
+            " differs in nothing else"
+        )
+    return notes
 
 
 def arm_name(compared: Mapping[str, Any]) -> str:

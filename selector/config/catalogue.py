@@ -12,7 +12,12 @@ from selector.config.locations import conf_folder, study_names
 from selector.config.schema import GROUPS
 
 #: Options of tier 2 that train banked all the same; those of libraries are in `extras.PACKAGES`.
-TIER_2: Mapping[str, frozenset[str]] = {"schedule": frozenset(("cyclic", "reduce_on_plateau"))}
+TIER_2: Mapping[str, frozenset[str]] = {
+    "schedule": frozenset(("cyclic", "reduce_on_plateau")),
+    "batch": frozenset(("growing", "growing_context")),
+    "regularization": frozenset(("sam", "swa")),
+    "compute": frozenset(("float8", "fp16")),
+}
 #: Where a technique's author, not we, chose what a study starts from.
 NOT_TUNED = {("optimizer", "library")}
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from selector.config.arms import arm_name, compared_arms
+from selector.config.arms import arm_name, compared_arms, mixed_precisions
 from selector.config.budget import Budget
 from selector.config.command_line import (
     OUTSIDE_ARMS,
@@ -116,6 +116,7 @@ def compose_study(
     named = tuple(arm for arm in arms if arm)
     if listed is not None:
         named = tuple(replace(arm, name=name) for arm, name in zip(named, listed, strict=True))
+    notes += mixed_precisions({arm.name: arm.config for arm in named})
     return ComposedStudy(
         question=question,
         arms=named,

@@ -12,6 +12,8 @@ from selector.config import algorithms, limits
 Scalar = bool | int | float | str
 Value = Scalar | tuple[Scalar, ...]
 
+_MOST_DECAY = 0.1  # a share of the weights in a step: none is left after a few dozen
+
 
 @dataclass(frozen=True, kw_only=True)
 class Technique:
@@ -29,6 +31,8 @@ class Technique:
     def __post_init__(self) -> None:
         """Freeze the values and refuse those outside their limits; complete an algorithm's."""
         limits.refuse(self.values)
+        if self.values.get("decay_rule") == "independent":
+            _refuse_decay(self.values["weight_decay"])
         named = "algorithm" in self.values
         values = algorithms.completed(self.values) if named else dict(self.values)
         object.__setattr__(self, "values", MappingProxyType(values))
@@ -36,3 +40,13 @@ class Technique:
     def __getitem__(self, key: str) -> Any:
         """The setting called `key`."""
         return self.values[key]
+
+
+def _refuse_decay(share: Any) -> None:
+    """Refuse the usual multiple of the rate where the share itself is meant."""
+    if limits.is_number(share) and share >= _MOST_DECAY:
+        raise ValueError(
+            "weight_decay: with decay_rule=independent matrices lose this share in every step;"
+            f" expected a number below {_MOST_DECAY}, such as the rate times the usual weight decay"
+            f" (2e-3 * 0.1), got {share}"
+        )

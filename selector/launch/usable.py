@@ -13,7 +13,7 @@ def refuse_unusable(config: RunConfig) -> None:
     Raises:
         ConfigError: what is missing or refused.
     """
-    if not config.optimizer.banked:
+    if config.built_in and not config.optimizer.banked:
         from selector.train.optimizer.usable import refuse_unusable as refuse
 
         refuse(config)

@@ -12,11 +12,12 @@ from selector.report.carries import scaling_sentences, transfer_sentences
 from selector.report.isoflop import FEWEST_SIZES, growth, valleys
 from selector.report.ladder import Ladder, ladders
 from selector.report.order import Order, orders
-from selector.report.rule import Rule, fit_rule, length_for, recommend, step_law
+from selector.report.rule import Rule, fit_rule, length_for, recommend
 from selector.report.scaling import Law, Optimum, Refused, fit_law, optimum, reachable, size_growth
 from selector.report.transfer import Surfaces, Trials, bests, pairs, surfaces
 from selector.space.cost import parameters
 from selector.space.dimension import Interval
+from selector.space.step_law import ADAM_LIKE, step_law
 from selector.study.answer import Answer
 from selector.study.stored import StoredStudy
 from selector.study.study import Study
@@ -27,7 +28,6 @@ _TIMES = (1, 3, 10)
 #: Settings are recommended for a model so many times the largest.
 _LARGER = 4.0
 #: The Step Law was measured for AdamW.
-_STEP_LAW = ("adam", "adamw")
 _RATE, _BATCH = "lr", ("batch.micro_batch", "batch.accumulation")
 
 
@@ -241,7 +241,7 @@ def _recommended(
     found = recommend(rule, size, tokens)
     config = largest.arm.config
     known = {_RATE: rate, "micro_batch": step / config.batch.context / config.batch.accumulation}
-    compared = known.get(key.rpartition(".")[2]) if config.optimizer.name in _STEP_LAW else None
+    compared = known.get(key.rpartition(".")[2]) if config.optimizer.name in ADAM_LIKE else None
     return {
         "size": size,
         "tokens": tokens,

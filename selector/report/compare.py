@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from selector.space.cost import flops_per_token
@@ -55,6 +55,16 @@ def arm_rows(stored: StoredStudy, answer: Answer) -> list[ArmRow]:
         if item.trial and item.trial.arm in by_arm:
             by_arm[item.trial.arm].append(item)
     return [_row(stored, answer, name, runs) for name, runs in by_arm.items()]
+
+
+def devices(runs: Iterable[StoredRun]) -> dict[str, set[str]]:
+    """The kinds of devices on which completed runs were trained -> the arms of those runs."""
+    found: dict[str, set[str]] = {}
+    for item in runs:
+        complete = item.result and item.result.outcome is Outcome.COMPLETE
+        if complete and item.result and item.trial and "device" in item.result.facts:
+            found.setdefault(str(item.result.facts["device"]), set()).add(item.trial.arm)
+    return found
 
 
 def tokens_spent(item: StoredRun) -> int:

@@ -78,6 +78,7 @@ def how_it_was_run(provenance: Mapping[str, Any]) -> list[FactLine]:
         "Training time": seconds and f"{duration(seconds)}, all runs together",
         "Training tokens": tokens and f"{size(tokens)}, all runs together",
         "Energy": _energy(provenance["joules"], seconds),
+        "Spikes of the loss": _spikes(provenance["spikes"]),
         "Model-FLOP utilization": _utilization(provenance["utilization"]),
         **{f"Not comparable, {name}": why for name, why in _marked(provenance["incomparable"])},
         "Started": provenance.get("started"),
@@ -95,6 +96,13 @@ def _energy(joules: float | None, seconds: float) -> str:
         return ""
     power = f", {joules / seconds:.0f} W on average" if seconds else ""
     return f"{joules / 3.6e6:.2g} kWh by the GPUs in all runs together{power}"
+
+
+def _spikes(spikes: Mapping[str, int] | None) -> str:
+    if spikes is None:
+        return ""
+    most = f", at most {spikes['most']} in one" if spikes["with"] else ""
+    return f"in {spikes['with']} of {spikes['runs']} completed runs{most}"
 
 
 def _utilization(share: float | None) -> str:

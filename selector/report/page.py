@@ -19,6 +19,7 @@ import pandas
 from markupsafe import Markup, escape
 
 from selector.report import figures, interactions, ladder_page, pareto, together
+from selector.report.compare import devices
 from selector.report.effort import effort
 from selector.report.facts import failed_runs, how_it_was_run
 from selector.report.landscape import landscape
@@ -85,6 +86,7 @@ def page(
         unfinished=not answer.complete,
         sentence=answer_sentence(stored, answer),
         arms=arm_table(stored, answer),
+        unlike_devices=len(devices(stored.record.runs())) > 1,
         rivals=leads,
         verdict=verdict,
         settle=settle(study, verdict) if verdict and answer.complete else "",

@@ -23,7 +23,7 @@ from selector.track.run import Outcome
 _MOST_VALUES = 6
 _TIMES = ("started", "ended")
 _MEASURED = (
-    *("peak_memory_gib", "flops", "peak_flops_per_second", "throttled_share"),
+    *("peak_memory_gib", "flops", "peak_flops_per_second", "throttled_share", "early_stopping"),
     *("device_celsius", "device_celsius_mean", "device_watts", "device_joules"),
 )
 
@@ -65,6 +65,7 @@ def provenance(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
         "runs": {"over": runs_over, "planned": planned},
         "seconds": sum(item.result.seconds for item in over if item.result),
         "tokens": sum(map(tokens_spent, over)),
+        "spikes": _spikes(over),
         "utilization": _median(over, "model_flop_utilization"),
         "joules": _sum(over, "device_joules"),
         "incomparable": marks(study),
@@ -124,6 +125,20 @@ def evidence(answer: Answer) -> dict[str, Any]:
     }
 
 
+def _spikes(runs: list[StoredRun]) -> dict[str, int] | None:
+    """Completed runs that report spikes of the loss, those that had any, and the most of one."""
+    counts = [
+        int(item.result.metrics["loss_spikes"])
+        for item in runs
+        if item.result
+        and item.result.outcome is Outcome.COMPLETE
+        and "loss_spikes" in item.result.metrics
+    ]
+    if not counts:
+        return None
+    return {"runs": len(counts), "with": sum(map(bool, counts)), "most": max(counts)}
+
+
 def _median(runs: list[StoredRun], metric: str) -> float | None:
     """Of the completed runs' last values; None where none reports it."""
     results = [item.result for item in runs if item.result]
@@ -156,7 +171,7 @@ def _facts(runs: list[StoredRun]) -> dict[str, list[Any]]:
     return {
         key: sorted(found, key=str)
         for key, found in sorted(values.items())
-        if len(found) <= _MOST_VALUES and key not in (*_TIMES, *_MEASURED)
+        if len(found) <= _MOST_VALUES and key.partition(".")[0] not in (*_TIMES, *_MEASURED)
     }
 
 

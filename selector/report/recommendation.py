@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from selector import __version__
+from selector.config.catalogue import NOT_TUNED
 from selector.config.identity import plain
 from selector.report import interactions, pareto, together
 from selector.report.at_scale import at_scale
@@ -17,6 +18,7 @@ from selector.report.provenance import provenance
 from selector.report.words import scope
 from selector.study.answer import Answer, first_run
 from selector.study.stored import StoredStudy
+from selector.study.study import Study
 from selector.study.verdict import VerdictState
 from selector.track.record import FORMAT, to_yaml
 from selector.track.run import Trial
@@ -121,6 +123,7 @@ def caveats(stored: StoredStudy, answer: Answer) -> list[str]:
                 f"The arms had unlike numbers of trials in each sub-search ({each}): ranges were"
                 " extended, or some have fewer settings to try."
             )
+    found += _tiers(study)
     if config.objective.kind == "replay" and config.objective.noise:
         found.append(
             f"The noise between seeds ({config.objective.noise:g}) is what the study says, not"
@@ -130,6 +133,27 @@ def caveats(stored: StoredStudy, answer: Answer) -> list[str]:
         found.append(
             "With one sub-search per arm it compares these configurations, not the techniques:"
             " the luck of the search is not in the intervals."
+        )
+    return found
+
+
+def _tiers(study: Study) -> list[str]:
+    """What to bear in mind of arms whose optimizer is a library's."""
+    built_in = [arm for arm in study.arms if arm.config.built_in]
+    alone = [arm.name for arm in built_in if not arm.config.banked]
+    foreign = [
+        arm.name for arm in built_in if ("optimizer", arm.config.optimizer.name) in NOT_TUNED
+    ]
+    found = []
+    if alone and len(alone) < len(built_in):
+        found.append(
+            f"Runs of {', '.join(alone)} train one at a time, not in banks: compare steps and"
+            " tokens, and seconds only with runs that were alone too."
+        )
+    if foreign:
+        found.append(
+            f"Defaults and ranges of {', '.join(foreign)} are a library's or common to all its"
+            " algorithms, not tuned by us: with ranges of its own an arm may do better."
         )
     return found
 

@@ -132,12 +132,3 @@ def recommend(rule: Rule, size: float, tokens: float) -> Quantity | Refused:
             f" {math.exp(found.high):.2g} fits the ladder"
         )
     return Quantity(value=math.exp(centre), low=math.exp(found.low), high=math.exp(found.high))
-
-
-def step_law(non_embedding: float, tokens: float) -> tuple[float, float]:
-    """Learning rate and tokens a step by the Step Law (arXiv 2503.04715): to compare with only.
-
-    It was measured for AdamW on models from 60 M parameters; laws of this kind differ two- to
-    threefold outside their own setting.
-    """
-    return 1.79 * non_embedding**-0.713 * tokens**0.307, 0.58 * tokens**0.571

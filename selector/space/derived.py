@@ -12,7 +12,7 @@ from selector.config.parametrization import exponents
 from selector.config.schema import RunConfig
 from selector.config.technique import Value
 
-#: Decays of second moments; those of first moments matter little (arXiv 2507.07101, section 3).
+#: Decays of second moments: those of first moments are not what the rule is about.
 _SECOND_MOMENTS = ("beta2", "aux_beta2")
 
 

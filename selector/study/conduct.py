@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from selector.config.schema import GROUPS, RunConfig
 from selector.config.study import compose_study
 from selector.errors import ConfigError, InputError, StudyError
 from selector.launch import LAUNCHERS
+from selector.launch.usable import refuse_unusable
 from selector.study.agenda import Agenda
 from selector.study.answer import answer
 from selector.study.arms import resolve
@@ -31,7 +32,7 @@ from selector.study.lengths import settle, untimed
 from selector.study.loop import run_study
 from selector.study.pilot import time_arms
 from selector.study.replays import with_tables
-from selector.study.step_sizes import arm_full_batch_mistakes, full_batch_note
+from selector.study.step_sizes import compare_with_text
 from selector.study.stored import StoredStudy, check_name, read_mapping
 from selector.study.study import Arm, Study, question_changes
 from selector.track.lock import study_lock
@@ -128,8 +129,10 @@ def conduct(
     Raises:
         StudyError: another process runs it, what is stored asks another question, or it began
             with another start.
+        ConfigError: a library that an arm needs is not installed, or refuses its values.
         RunFailed: its runs crash again and again.
     """
+    _refuse_unusable(study)
     folder = runs / study.name
     with study_lock(folder):
         record = Record(FolderStore(folder))
@@ -164,17 +167,27 @@ def conduct(
     return Conducted(stored=stored, finished=finished)
 
 
+def _refuse_unusable(study: Study) -> None:
+    mistakes: list[str] = []
+    for arm in study.arms:
+        try:
+            refuse_unusable(arm.config)
+        except ConfigError as error:
+            mistakes += [f"{arm.name}: {text}" for text in error.mistakes]
+    if mistakes:
+        raise ConfigError(mistakes)
+
+
 def prepare_data(study: Study, runs: Path) -> Study:
     """The study with each arm's data read, tokenized and named, and the lengths of its runs.
 
     Raises:
-        InputError: every mistake in the data and tables, functions that cannot be imported,
-            libraries that are missing, and lengths that are not one step.
+        InputError: every mistake in the data and tables, functions that cannot be imported, and
+            lengths that are not one step.
     """
     if any(arm.config.objective.kind == "replay" for arm in study.arms):
         return with_tables(study)
     from selector.launch.function import check
-    from selector.launch.usable import refuse_unusable
     from selector.train.data.prepare import prepare
 
     prepared: dict[object, object] = {}
@@ -186,7 +199,6 @@ def prepare_data(study: Study, runs: Path) -> Study:
             if config.objective.kind == "function":
                 check(config)
             else:
-                refuse_unusable(config)
                 key = (config.data, config.batch.context)
                 if key not in prepared:
                     prepared[key] = prepare(
@@ -198,25 +210,10 @@ def prepare_data(study: Study, runs: Path) -> Study:
         arms.append(replace(arm, config=config))
     if mistakes:
         raise InputError(list(dict.fromkeys(mistakes)))
-    notes = _compare_with_text(arms, runs / DATA_FOLDER)
+    there = [training_tokens(arm.config, runs / DATA_FOLDER) for arm in arms]
+    notes = compare_with_text(list(zip(arms, there, strict=True)))
     kept = tuple(note for note in study.notes if note not in notes)
     return _settled(replace(study, arms=tuple(arms), notes=(*kept, *notes)), runs / DATA_FOLDER)
-
-
-def _compare_with_text(arms: Sequence[Arm], data_folder: Path) -> list[str]:
-    """Notes on steps larger than the text.
-
-    Raises:
-        ConfigError: steps that would have to read windows twice.
-    """
-    mistakes, notes = [], []
-    for arm in arms:
-        there = training_tokens(arm.config, data_folder)
-        mistakes += arm_full_batch_mistakes(arm, there)
-        notes += full_batch_note(arm, there)
-    if mistakes:
-        raise ConfigError(list(dict.fromkeys(mistakes)))
-    return notes
 
 
 def _settled(study: Study, data_folder: Path) -> Study:

@@ -16,6 +16,7 @@ from selector.space.cost import (
     product_weights,
 )
 from selector.space.derived import effective, width_multipliers
+from selector.space.memory import Memory, memory
 from selector.space.step_law import StepLaw, silence, suggested
 from selector.study.group_rates import Rates, rates
 from selector.study.study import Arm, Study
@@ -32,6 +33,8 @@ class Length:
     warmup_steps: int
     decay_steps: int
     """Steps after the last one at the highest rate."""
+    reacts: bool
+    """Whether the rate follows the evaluations instead: then no decay is planned."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +55,15 @@ class Explained:
     parameters: int
     non_embedding_parameters: int
     flops_per_token: int
-    """By formula."""
+    """By formula, of the mean token of a run: contexts may grow, and SAM takes two gradients."""
+    one_pass_flops_per_token: int
+    """By formula, of one forward and backward pass over a sequence of full length."""
     counted_flops_per_token: float
-    """As torch counts them in a forward and backward pass."""
+    """The same as torch counts it."""
     ratio: float
-    """Counted over formula, of a sequence of full length."""
+    """Counted over formula."""
+    memory: Memory
+    """By formula, of one run alone."""
     length: Length | None
     """None: the tokens of a run are not known before the data is prepared or timed."""
     rates: tuple[Rates, ...]
@@ -87,19 +94,22 @@ def explain(study: Study) -> tuple[Explained, ...]:
 
 
 def _explained(arm: Arm, counted: dict[str, float]) -> Explained:
-    from selector.train.count import at_full_length, counted_flops_per_token
+    from selector.train.count import counted_flops_per_token, one_pass
 
     config = arm.config
     shape = repr((config.model, config.data.vocabulary, config.batch.context))
     if shape not in counted:
         counted[shape] = counted_flops_per_token(config)
+    once = flops_per_token(one_pass(config))
     return Explained(
         arms=(),
         parameters=parameters(config),
         non_embedding_parameters=non_embedding_parameters(config),
         flops_per_token=flops_per_token(config),
+        one_pass_flops_per_token=once,
         counted_flops_per_token=counted[shape],
-        ratio=counted[shape] / flops_per_token(at_full_length(config)),
+        ratio=counted[shape] / once,
+        memory=memory(config),
         length=_length(config, arm.tokens) if arm.tokens else None,
         rates=rates(arm),
         derived=_derived(config, arm.tokens),
@@ -108,7 +118,7 @@ def _explained(arm: Arm, counted: dict[str, float]) -> Explained:
 
 
 def _length(config: RunConfig, tokens: int) -> Length:
-    from selector.train.schedule import factors
+    from selector.train.schedule import REACTS, factors
     from selector.train.schedule.warmup import warmed_steps
 
     steps = config.steps(tokens)
@@ -121,6 +131,7 @@ def _length(config: RunConfig, tokens: int) -> Length:
         steps=steps,
         warmup_steps=warmed_steps(steps, config.schedule.values),
         decay_steps=steps - 1 - last,
+        reacts=config.schedule.name == REACTS,
     )
 
 
@@ -128,9 +139,9 @@ def _derived(config: RunConfig, tokens: int) -> tuple[Derived, ...]:
     """What an arm's settings come to, with what each follows from."""
     found = [
         Derived(
-            name="model.head_size",
-            value=config.model.size_of_head,
-            because="model.width / model.heads",
+            name="heads",
+            value=config.model.num_heads,
+            because=f"model.width / {config.model.size_of_head} of a head",
         )
     ]
     given = config.optimizer.values

@@ -29,10 +29,10 @@ class Rates:
     """As configured; 0: no rule decays them."""
     weight_decay_range: tuple[float, float]
     decay_rule: str
-    """decoupled, independent or coupled; empty where there is no decay."""
+    """decoupled, independent or coupled; empty where there is no decay, or a library does it."""
     shrinks: float | None
-    """Share by which weight decay shrinks them in a step at the peak; None where it is coupled:
-    then it is a part of the gradient."""
+    """Share by which weight decay shrinks them in a step at the peak. None where it is coupled, and
+    so a part of the gradient, and for libraries' optimizers, some of which scale the rate."""
 
 
 def rates(arm: Arm) -> tuple[Rates, ...]:
@@ -41,7 +41,7 @@ def rates(arm: Arm) -> tuple[Rates, ...]:
 
     values = effective(arm.config)
     lr, decay = _number(values, "lr"), _number(values, "weight_decay")
-    rule = str(values.get("decay_rule", "decoupled"))
+    rule = str(values.get("decay_rule", ""))
     ends = [_at_end(arm, place) for place in (0, -1)]
     decays = [_number(config.optimizer.values, "weight_decay") for config in ends]
     found = []
@@ -61,7 +61,7 @@ def rates(arm: Arm) -> tuple[Rates, ...]:
                 weight_decay=decay if decayed else 0.0,
                 weight_decay_range=(decays[0], decays[1]) if decayed else (0.0, 0.0),
                 decay_rule=rule if decayed else "",
-                shrinks=None if rule == "coupled" else share,
+                shrinks=share if rule in ("decoupled", "independent") else None,
             )
         )
     return tuple(found)

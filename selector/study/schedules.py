@@ -58,7 +58,8 @@ def arm_length_mistakes(study: Study, arm: Arm) -> list[str]:
     except ConfigError as error:
         return list(error.mistakes)
     tokens = arm.tokens // RUNG_SHARE if study.rungs else arm.tokens
-    return list(length_mistakes(config, tokens))
+    where = f"{arm.name}: " if len(study.arms) > 1 else ""
+    return [where + text for text in length_mistakes(config, tokens)]
 
 
 def schedule_notes(study: Study) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from selector.config.decode import Mistakes
 from selector.config.schema import RunConfig
@@ -40,6 +40,21 @@ def full_batch_mistakes(config: RunConfig, training_tokens: int) -> Iterator[str
             f" twice: the training part has {there} of {batch.context} tokens side by side;"
             f" expected micro_batch * accumulation of at most {there}, which is the full batch"
         )
+
+
+def compare_with_text(training_tokens: Sequence[tuple[Arm, int]]) -> list[str]:
+    """Notes on steps larger than the text, of arms with the tokens of their training parts.
+
+    Raises:
+        ConfigError: steps that would have to read windows twice.
+    """
+    mistakes, notes = [], []
+    for arm, there in training_tokens:
+        mistakes += arm_full_batch_mistakes(arm, there)
+        notes += full_batch_note(arm, there)
+    if mistakes:
+        raise ConfigError(list(dict.fromkeys(mistakes)))
+    return notes
 
 
 def arm_full_batch_mistakes(arm: Arm, training_tokens: int) -> list[str]:

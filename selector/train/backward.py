@@ -138,8 +138,9 @@ class Backward:
         weights, extras = list(self.weights.values()), self._extras(regularization)
         found = torch.zeros_like(probes)
         for micro, part in enumerate(windows):
-            passes = count * len(windows) + micro
-            # The fused kernels of attention cannot be differentiated twice.
+            passes = count * self.config.batch.accumulation + micro
+            # In the weights' own arithmetic, whatever the gradients' is; the fused kernels of
+            # attention cannot be differentiated twice.
             with sdpa_kernel(SDPBackend.MATH):
                 logits = self.model.forward(
                     self.weights,

@@ -89,9 +89,9 @@ class Bank:
         self.count = torch.zeros(width, device=device, dtype=torch.int64)
         """Steps that each slot's run has made."""
         self.seed = torch.zeros(width, device=device, dtype=torch.int64)
-        self.factors = torch.zeros(width, 1, device=device)
-        """The schedule's factor for each step of each slot's run, [K, longest run]."""
         precision = torch.promote_types(dtype, torch.float32)
+        self.factors = torch.zeros(width, 1, device=device, dtype=precision)
+        """The schedule's factor for each step of each slot's run, [K, longest run]."""
         self.regularization = {
             name: torch.zeros(width, device=device, dtype=precision) for name in _REGULARIZATION
         }
@@ -124,7 +124,9 @@ class Bank:
         if steps > self.factors.shape[1]:
             missing = steps - self.factors.shape[1]
             self.factors = torch.nn.functional.pad(self.factors, (0, missing))
-        self.factors[slot, :steps] = torch.tensor(factors(config.schedule, steps))
+        self.factors[slot, :steps] = torch.tensor(
+            factors(config.schedule, steps), dtype=torch.float64
+        )
         if self._scale:
             self._scale.enter(slot)
         if self.average:

@@ -46,7 +46,9 @@ def train(runs: Sequence[Run], reporter: Reporter, device: str) -> None:
         for run in runs:
             train([run], reporter, device)
         return
-    started, place = perf_counter(), find(device)
+    place = find(device)
+    peak(place, runs[0].config.compute.precision)  # its matrices are no part of the run's memory
+    started = perf_counter()
     reset_peak_memory(place)
     try:
         Training(runs, reporter, place).run()

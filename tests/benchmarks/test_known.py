@@ -144,10 +144,18 @@ def test_the_command_fails_where_something_is_not_as_expected(tmp_path, capsys):
     name = "d03_adamw_against_sgd"
     twin = replace(SGD, best=2.4, curvature=0.01)  # no gap at all
     size = {"trials": 3, "replicates": 3, "verdict_seeds": 1, "points": 2}
-    finished(ADAMW, twin, name=name, store=FolderStore(tmp_path / name), **size)
+    built = finished(ADAMW, twin, name=name, store=FolderStore(tmp_path / name), **size)
     assert main(["--stored", "--runs", str(tmp_path), name]) == 1
     assert "not as expected" in capsys.readouterr().out
-    assert [item.agreement for item in findings_of(name, tmp_path)] == [NO]
+    findings = findings_of(name, answer(built.study, built.record))
+    assert [item.agreement for item in findings] == [NO]
+
+
+def test_figures_of_one_text_are_not_held_against_another():
+    built = finished(Surface(name="baseline"), MUON)
+    findings = findings_of("d02_nanogpt_gpu", answer(built.study, built.record))
+    assert {item.agreement for item in findings} == {UNCLEAR}
+    assert "tiny Shakespeare" in findings[0].reason
 
 
 def test_what_is_not_stored_is_said_and_unknown_names_are_refused(tmp_path, capsys):
@@ -170,6 +178,7 @@ def test_a_known_study_can_be_planned_and_has_the_arms_of_its_claims(name, tmp_p
     text = [f"data.paths=[{tmp_path / 'text.txt'}]"] if name == "nanogpt_shakespeare" else []
     asked = read_study(str(study_file(name)), text, tmp_path / "runs")
     assert asked.name == name
+    assert asked.question.endswith("?")
     arms = {arm.name for arm in asked.arms}
     for item in EXPECTED[name]:
         assert set(item.weights) <= arms

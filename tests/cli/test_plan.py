@@ -82,8 +82,18 @@ def test_a_function_has_no_flops_and_no_epochs(workplace):
     for override in ("budget.flops=1e9", "budget.epochs=2", "fair=flops", "fair=seconds"):
         mistake = workplace.run("plan", "./study.yaml", override, code=2)
         assert "what a token costs is not known for objective.kind=function" in mistake
+    mistake = workplace.run("plan", "./study.yaml", "--explain", code=2)
+    assert "got objective.kind function in kind=a: what a token costs is not known" in mistake
     lengths = workplace.json("plan", "./study.yaml", "budget.tokens=10,20")
     assert [arm["tokens_per_run"] for arm in lengths["arms"]] == [10, 20, 10, 20]
+
+
+def test_what_cannot_be_compared_is_refused_with_the_metric_to_use_instead(pico):
+    smoothed = ("./pico.yaml", "regularization.label_smoothing=0.0,0.1")
+    for command in ("plan", "run"):
+        mistake = pico.run(command, *smoothed, code=2)
+        assert "use objective.metric=validation/accuracy objective.direction=maximize" in mistake
+    assert not (pico.folder / "runs" / "pico").exists()
 
 
 def test_an_explanation_for_programs_and_for_people(pico, monkeypatch):
@@ -91,11 +101,20 @@ def test_an_explanation_for_programs_and_for_people(pico, monkeypatch):
     plan = pico.json("plan", "./pico.yaml", "--explain")
     muon = plan["explained"][1]
     assert muon["arms"] == ["muon"]
+    memory = muon["memory"]
+    assert memory["total"] == sum(memory.values()) - memory["total"] > memory["logits"] > 0
     assert muon["ratio"] == pytest.approx(1, abs=0.02)
     assert {row["group"] for row in muon["rates"]} >= {"hidden", "embedding", "vector"}
     assert "explained" not in pico.json("plan", "./pico.yaml")
     text = pico.run("plan", "./pico.yaml", "--explain")
     explained = text.partition("selector run ./pico.yaml")[2]
     assert max(map(len, explained.splitlines())) <= 100
-    for expected in ("torch counts", "steps of warmup", "peak rate", "weight decay", "Step Law"):
+    for expected in (
+        "torch counts",
+        "MiB by formula for one run",
+        "steps of warmup",
+        "peak rate",
+        "weight decay",
+        "Step Law",
+    ):
         assert expected in explained, expected

@@ -151,3 +151,15 @@ def test_mistakes_about_lengths_are_listed_at_once():
     with pytest.raises(ConfigError) as caught:
         compose("budget.tokens=1e5", "budget.epochs=2", "budget.trials=2,4", "optimizer=nope")
     assert len(caught.value.mistakes) == 3
+
+
+def test_arms_of_other_precision_that_differ_in_more_are_noted(tmp_path):
+    listed = "name: mine\narms:\n- {optimizer: adamw}\n- {optimizer: muon, compute: bf16}\n"
+    (note,) = compose(study=write_study(tmp_path, listed)).notes
+    assert note.startswith("arm muon, bf16 computes in bf16 and adamw in fp32, and they differ in")
+    alone = listed + "- {compute.precision: bf16, optimizer: muon, compute.prune: 0.5}\n"
+    assert len(compose(study=write_study(tmp_path, alone)).notes) == 2
+    twin = listed + "- {optimizer: muon}\n"
+    assert compose(study=write_study(tmp_path, twin)).notes == ()
+    assert compose("optimizer=adamw,muon", "compute.precision=fp32,bf16").notes == ()
+    assert compose("compute=default,bf16,fp16").notes == ()

@@ -45,6 +45,24 @@ def test_a_study_of_optimizers_on_the_standard_library(folder, capsys):
     assert {"validation/loss", "test/loss", "validation/bits_per_byte"} <= set(single["metrics"])
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_study_of_optimizers_from_libraries(folder, capsys):
+    options = ["budget=smoke", "tracker=none", "name=tier_2", "batch.micro_batch=4"]
+    options += ["optimizer=adamw,schedule_free_adamw,library", "schedule=constant"]
+    assert main(["run", "quickstart", *options, "budget.tokens=4096"]) == 0
+    found = json.loads((folder / "reports/tier_2/recommendation.json").read_text())
+    assert {arm["name"] for arm in found["arms"]} == {"adamw", "schedule_free_adamw", "library"}
+    # A GPT that has learned nothing is at ln 256 = 5.55.
+    assert all(not arm["failures"] and 2.0 < arm["mean"] < 5.4 for arm in found["arms"])
+    caveats = " ".join(found["caveats"])
+    assert "Runs of schedule_free_adamw, library train one at a time" in caveats
+    assert "of library are a library's or common to all its algorithms, not tuned by us" in caveats
+    capsys.readouterr()
+    assert main(["rerun", "tier_2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["agrees"] is True
+
+
 def test_a_rerun_on_other_text_says_so_before_it_compares(folder, capsys):
     (folder / "text.txt").write_text("the quick brown fox jumps over the lazy dog\n" * 2000)
     options = ["budget=smoke", "tracker=none", "name=mine", "batch.micro_batch=4"]

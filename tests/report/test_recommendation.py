@@ -72,7 +72,9 @@ def test_how_it_was_run_is_kept() -> None:
 def test_energy_utilization_and_what_cannot_be_compared_are_said() -> None:
     def change(result: Result, trial: Trial, stage: str) -> Result:
         share = 0.4 if stage == "verdict" else 0.3
-        metrics = {**result.metrics, "model_flop_utilization": share}
+        spikes = 3.0 if stage == "verdict" else 0.0
+        own = {"model_flop_utilization": share, "loss_spikes": spikes}
+        metrics = {**result.metrics, **own}
         facts = {**result.facts, "device_joules": 45_000.0}
         return replace(result, metrics=metrics, facts=facts)
 
@@ -85,11 +87,13 @@ def test_energy_utilization_and_what_cannot_be_compared_are_said() -> None:
     kept = recommendation(stored, answer(stored.study, stored.record))["provenance"]
     assert kept["utilization"] == 0.3
     assert kept["joules"] == 80 * 45_000.0
+    assert kept["spikes"] == {"runs": 80, "with": 16, "most": 3}
     assert set(kept["incomparable"]) >= {"validation/loss", "validation/perplexity"}
     assert "validation/accuracy" not in kept["incomparable"]
     assert results(stored).attrs["incomparable"] == kept["incomparable"]
     lines = {line.name: line.value for line in how_it_was_run(kept)}
     assert lines["Energy"].startswith("1 kWh by the GPUs in all runs together, ")
+    assert lines["Spikes of the loss"] == "in 16 of 80 completed runs, at most 3 in one"
     assert lines["Model-FLOP utilization"] == "30 % of the device's peak in the median run"
     (marked,) = [name for name in lines if "validation/loss" in name]
     assert marked.startswith("Not comparable, ")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy
 import pytest
 
-from selector.report.rule import Rule, fit_rule, length_for, recommend, step_law
+from selector.report.rule import Rule, fit_rule, length_for, recommend
 from selector.report.scaling import Quantity, Refused
 
 SIZES = numpy.repeat([1e5, 8e5, 5e6], 3)
@@ -108,10 +108,3 @@ def test_two_rungs_make_no_rule(count) -> None:
     found = fit_rule(sizes, sizes, sizes, sizes)
     assert isinstance(found, Refused)
     assert "3 rungs" in found.reason
-
-
-def test_the_step_law_at_a_point_of_its_paper() -> None:
-    rate, tokens = step_law(1e9, 1e11)
-    assert rate == pytest.approx(1.79 * 1e9**-0.713 * 1e11**0.307)
-    assert 1e-3 < rate < 2e-3
-    assert 1e6 < tokens < 1.2e6

@@ -6,8 +6,13 @@ import pytest
 
 from selector.config.locations import study_file
 from selector.config.study import compose_study
+from selector.errors import ConfigError
 from selector.study.arms import resolve
-from selector.study.step_sizes import arm_full_batch_mistakes, full_batch_note
+from selector.study.step_sizes import (
+    arm_full_batch_mistakes,
+    compare_with_text,
+    full_batch_note,
+)
 from selector.study.study import Arm
 
 TEXT = 64 * 100 + 1  # tokens: 100 windows of 64 and the last one's target
@@ -46,3 +51,12 @@ def test_with_replacement_a_larger_step_is_allowed_and_said() -> None:
 )
 def test_presets_are_what_their_comments_say(name: str, tokens: int) -> None:
     assert arm(f"batch={name}").config.batch.tokens_per_step == tokens
+
+
+def test_mistakes_of_all_arms_are_told_at_once_and_notes_returned() -> None:
+    allowed, large = arm("batch=passes"), arm("batch.micro_batch=101")
+    assert compare_with_text([(allowed, TEXT), (large, TEXT)]) == full_batch_note(large, TEXT)
+    wide = arm("batch=passes", "batch.micro_batch=200")
+    with pytest.raises(ConfigError) as told:
+        compare_with_text([(wide, TEXT), (large, TEXT), (allowed, 64 * 3)])
+    assert len(told.value.mistakes) == 2

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from selector.config.schema import Data, RunConfig
+from selector.space import cost
 from selector.train.bank import Bank
 from selector.train.data.corpus import Corpus
 from selector.train.feed import Feed
@@ -78,3 +79,20 @@ def test_the_clipped_share_counts_all_steps_so_far(
         member.step += 2
         last = member.metrics(1.0, 1e9)["clipped_share"]
     assert last == share
+
+
+def test_utilization_is_the_formula_s_work_in_the_time_since_the_last_report(
+    configure: Callable[..., RunConfig], prepared: tuple[Data, Any]
+) -> None:
+    from selector.track.run import Run
+
+    config = configure()
+    run = Run(key="a", config=config, stage="explore", seed=1, tokens=640)
+    member = Member(run, 0, Corpus.open(*prepared))
+    for steps, seconds in ((2, 1.0), (4, 1.5)):
+        member.take(np.full(steps, 2.0), np.ones(steps))
+        member.step += steps
+        found = member.metrics(seconds, capacity=1e9)
+    assert found["tokens_per_second"] == pytest.approx(4 * 64 / 0.5)
+    work = cost.flops_per_token(config) * 4 * 64 / 0.5
+    assert found["model_flop_utilization"] == pytest.approx(work / 1e9)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from selector.config.metrics import METRICS
-from selector.report.compare import tokens_spent
+from selector.report.compare import devices, tokens_spent
 from selector.report.digits import duration, setting
 from selector.report.health.evidence import ArmEvidence, Evidence, Finding, median_of
 from selector.report.health.remedy import again, go_on, settings
@@ -113,16 +113,13 @@ def winner_takes_longer(evidence: Evidence) -> Iterator[Finding]:
 
 def unlike_devices(evidence: Evidence) -> Iterator[Finding]:
     """Runs whose times or memory are compared were trained on devices of unlike kinds."""
-    devices: dict[str, set[str]] = {}
-    for found in evidence.arms:
-        for item in found.judged:
-            if item.result and item.run.config.built_in and "device" in item.result.facts:
-                name = str(item.result.facts["device"])
-                devices.setdefault(name, set()).add(found.name)
-    if len(devices) < 2:
+    kinds = devices(
+        item for found in evidence.arms for item in found.judged if item.run.config.built_in
+    )
+    if len(kinds) < 2:
         return
     names = [item.name for item in METRICS if "devices" in item.unlike and item.better]
-    each = "; ".join(f"{name}: {', '.join(sorted(arms))}" for name, arms in devices.items())
+    each = "; ".join(f"{name}: {', '.join(sorted(arms))}" for name, arms in kinds.items())
     yield Finding(
         check="values that cannot be compared",
         arm="",

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from selector.report.compare import devices
 from selector.track.run import Result, Trial
 from tests.report.build import ADAMW, MUON, Builder, Surface, finished, study
 from tests.report.health.planted import all_found, found
@@ -101,6 +102,8 @@ def test_times_on_unlike_devices_are_said_to_mean_little() -> None:
         device = "NVIDIA A100" if trial.arm == "muon" else "NVIDIA H100"
         return replace(result, facts={**result.facts, "device": device})
 
-    (finding,) = found(finished(ADAMW, MUON, change=change), "values that cannot be compared")
+    built = finished(ADAMW, MUON, change=change)
+    assert set(devices(built.stored().record.runs())) == {"NVIDIA A100", "NVIDIA H100"}
+    (finding,) = found(built, "values that cannot be compared")
     assert "(NVIDIA H100: adamw; NVIDIA A100: muon): tokens_per_second, " in finding.text
     assert "seconds, peak_memory_gib, device_joules say" in finding.text

@@ -20,9 +20,11 @@ from selector.config import algorithms, extras
 from selector.config.schema import Data, RunConfig
 from selector.errors import ConfigError
 from selector.launch.usable import refuse_unusable
+from selector.track.run import Run
 from selector.train.bank import Bank
 from selector.train.data.corpus import Corpus
 from selector.train.feed import Feed
+from selector.train.loop import train
 from selector.train.optimizer.tier_2 import TIER_2
 from selector.train.regularization.loss import cross_entropy
 
@@ -252,3 +254,26 @@ def test_values_that_the_library_refuses_are_named_before_a_run(configure: Confi
     config = configure("library", {"settings": {"betas": (0.9, 1.5, 0.9)}})
     with pytest.raises(ConfigError, match="refuses adan: beta2"):
         refuse_unusable(config)
+
+
+def test_runs_that_are_not_banked_train_one_after_the_other(
+    configure: Configure, prepared: tuple[Data, Any], recorder: Callable[..., Any]
+) -> None:
+    config = configure("schedule_free_sgd")
+    runs = [
+        Run(
+            key=f"r{seed}",
+            config=config,
+            seed=seed,
+            stage="explore",
+            tokens=640,
+            data_folder=prepared[1],
+        )
+        for seed in (1, 2)
+    ]
+    kept, alone = recorder(), recorder()
+    train(runs, kept, "cpu")
+    train(runs[1:], alone, "cpu")
+    assert [key for key, _ in kept.ended] == ["r1", "r2"]
+    assert {ended.facts["width"] for _, ended in kept.ended} == {1}
+    assert kept.curve("r2", "validation/loss") == alone.curve("r2", "validation/loss")
