@@ -63,7 +63,7 @@ class Block(nn.Module):
 
 
 class PlainGPT(nn.Module):
-    """The model of `selector.train.model.gpt` with its default switches, as modules."""
+    """The model of `selector.train.model.decoder` with its default switches, as modules."""
 
     def __init__(self, config: RunConfig) -> None:
         super().__init__()

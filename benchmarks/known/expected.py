@@ -11,7 +11,10 @@ from math import inf
 from benchmarks.known.claims import Claim
 
 #: Sized for two CPU cores, at most a quarter of an hour each.
-CPU = ("d19_clipping", "d03_adamw_against_sgd", "d11_warmup_and_rates", "d12_schedules")
+CPU = (
+    *("d19_clipping", "d03_adamw_against_sgd", "d10_rate_and_width", "d11_warmup_and_rates"),
+    "d12_schedules",
+)
 
 CONSTANT, SHORT, LINEAR = "constant", "warmup_stable_decay", "linear_to_zero"
 COSINE, FLOOR = "cosine, floor=0.0", "cosine, floor=0.1"
@@ -54,6 +57,11 @@ def _grows(first: str, second: str, text: str) -> Claim:
 
 
 _TOKENS = ("tokens=8388608", "tokens=67108864")
+
+_NARROW_AND_WIDE = {
+    name: tuple(f"parametrization={name}, width={width}" for width in (64, 512))
+    for name in ("standard", "mup")
+}
 
 EXPECTED: Mapping[str, tuple[Claim, ...]] = {
     "nanogpt_shakespeare": (
@@ -104,6 +112,18 @@ EXPECTED: Mapping[str, tuple[Claim, ...]] = {
     "d09_rate_curve": (
         _of("cost of half the rate", "baseline", 0, 0.03, "half of the best rate costs little"),
         _of("cost of twice the rate", "baseline", 0, inf, "twice the best rate costs something"),
+    ),
+    "d10_rate_and_width": (
+        _more("best rate", *_NARROW_AND_WIDE["standard"], 3, 6, "standard: 2 to 4 a doubling"),
+        _more("best rate", *_NARROW_AND_WIDE["mup"], -1, 1, "mup: the best rate stays put"),
+        _more("value", *_NARROW_AND_WIDE["mup"], 0, inf, "mup: the wider model is better"),
+        _lead(
+            _NARROW_AND_WIDE["mup"][1],
+            _NARROW_AND_WIDE["standard"][1],
+            0,
+            inf,
+            "mup beats standard at the largest width",
+        ),
     ),
     "d11_warmup_and_rates": (
         _more("width", "warmup=0.05", "warmup=0.0", 0, inf, "5 % trains at more rates than 0"),

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 def explained_mapping(found: Sequence[Explained]) -> list[dict[str, Any]]:
     """For programs: numbers as they are; a run's length is null where it is not known yet."""
-    return [asdict(item) for item in found]
+    return [
+        {**asdict(item), "memory": {"total": item.memory.total, **asdict(item.memory)}}
+        for item in found
+    ]
 
 
 def show_explained(found: Sequence[Explained]) -> None:
@@ -43,11 +46,17 @@ def _lines(item: Explained) -> Iterator[tuple[str, str]]:
         "parameters",
         f"{large(item.parameters)}; {large(item.non_embedding_parameters)} without tables and head",
     )
+    mean = ""
+    if item.flops_per_token != item.one_pass_flops_per_token:
+        mean = f"{large(item.flops_per_token)} in the mean of a run; one pass at full length: "
     yield (
         "FLOPs a token",
-        f"{large(item.flops_per_token)} by formula (forward and backward); torch counts"
-        f" {large(item.counted_flops_per_token)}: {item.ratio:.3f} of it",
+        f"{mean}{large(item.one_pass_flops_per_token)} by formula (forward and backward); torch"
+        f" counts {large(item.counted_flops_per_token)}: {item.ratio:.3f} of it",
     )
+    parts = asdict(item.memory).items()
+    shares = ", ".join(f"{_bytes(count)} {name}" for name, count in parts if count)
+    yield "memory", f"{_bytes(item.memory.total)} by formula for one run: {shares}"
     length = item.length
     if length is None:
         yield "a run", "its tokens are not known before the data is prepared or timed"
@@ -103,3 +112,9 @@ def _range(ends: tuple[float, float]) -> str:
 
 def _between(value: float, ends: tuple[float, float]) -> str:
     return f"{value:.3g}" if ends[0] == ends[1] else f"{value:.3g} ({_range(ends)})"
+
+
+def _bytes(count: int) -> str:
+    """A size in memory: 12 MiB, 1.3 GiB."""
+    unit, name = (2**30, "GiB") if count >= 2**30 else (2**20, "MiB")
+    return f"{count / unit:.3g} {name}"

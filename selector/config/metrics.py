@@ -80,12 +80,19 @@ class Metric:
         return "maximize" if self.better == "higher" else "minimize"
 
     @property
+    def of_judged_runs(self) -> bool:
+        """Whether only runs that are judged report it: the search never sees it."""
+        return self.name.partition("/")[0] in ("test", "pruned", "quantized", "whole")
+
+    @property
     def judges_not(self) -> str:
         """Why no run can be judged by it; empty where one can."""
         if self.fact:
             return "it is known when a run is over, and is no metric that a run reports"
         if self.name.startswith("test/"):
             return "nothing may be chosen by the test part, which only verdict runs read"
+        if self.of_judged_runs:
+            return "only verdict runs report it"
         if self.name.startswith(("pruned/", "quantized/", "whole/")):
             return "runs of the search do not have it: only results that are judged are compressed"
         return "" if self.better else "neither more nor less of it is better"

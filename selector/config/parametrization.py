@@ -8,7 +8,11 @@ settings found at `base_width` stay good at another. The first two are the model
   base_width / width, so that the head's rate, and a tied table's, follow the embeddings'.
 - per_layer_rate: the standard initialization with a rate for each section that keeps updates of one
   size (arXiv 2407.05872, table 1, full alignment). One table cannot have the rates of an embedding
-  and of a head, so tied embeddings are refused.
+  and of a head, so tied embeddings are refused. Its standard initialization falls with the root of
+  the inputs, on which rules in proportion to the gradient rely.
+
+Neither says anything of clipping by a norm, which grows with the width: a clipped run of SGD moves
+less the wider its model is.
 """
 
 from __future__ import annotations
@@ -76,5 +80,11 @@ def mistakes(model: Model, optimizer: Technique) -> list[str]:
         found.append(
             "model.tied_embeddings: per_layer_rate gives an embedding a constant rate and the head"
             " one that falls with the width; expected false"
+        )
+    proportional = KINDS.get(optimizer.name) == "gradient"
+    if name == "per_layer_rate" and proportional and model.initialization == "normal":
+        found.append(
+            f"model.initialization: per_layer_rate has no rates of {optimizer.name} for initial"
+            " values that do not fall with the width; expected fan_in or xavier, got normal"
         )
     return found

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from selector.config.study import ComposedStudy  # which loads Hydra
 
 #: What `subject_to` and `pareto` may name in the built-in trainer: numbers that every run has.
-REPORTED = tuple(item.name for item in METRICS if not item.name.startswith("test/"))
+REPORTED = tuple(item.name for item in METRICS if not item.of_judged_runs)
 #: What nothing violates: no constraint is asked, or every one holds with room to spare.
 HOLDS = -1.0
 #: A violation larger than this is told as this: one wild run would hide all others from a model.

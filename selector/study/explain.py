@@ -16,6 +16,7 @@ from selector.space.cost import (
     product_weights,
 )
 from selector.space.derived import effective, width_multipliers
+from selector.space.memory import Memory, memory
 from selector.space.step_law import StepLaw, silence, suggested
 from selector.study.group_rates import Rates, rates
 from selector.study.study import Arm, Study
@@ -54,11 +55,15 @@ class Explained:
     parameters: int
     non_embedding_parameters: int
     flops_per_token: int
-    """By formula."""
+    """By formula, of the mean token of a run: contexts may grow, and SAM takes two gradients."""
+    one_pass_flops_per_token: int
+    """By formula, of one forward and backward pass over a sequence of full length."""
     counted_flops_per_token: float
-    """As torch counts them in a forward and backward pass."""
+    """The same as torch counts it."""
     ratio: float
-    """Counted over formula, of a sequence of full length."""
+    """Counted over formula."""
+    memory: Memory
+    """By formula, of one run alone."""
     length: Length | None
     """None: the tokens of a run are not known before the data is prepared or timed."""
     rates: tuple[Rates, ...]
@@ -89,19 +94,22 @@ def explain(study: Study) -> tuple[Explained, ...]:
 
 
 def _explained(arm: Arm, counted: dict[str, float]) -> Explained:
-    from selector.train.count import at_full_length, counted_flops_per_token
+    from selector.train.count import counted_flops_per_token, one_pass
 
     config = arm.config
     shape = repr((config.model, config.data.vocabulary, config.batch.context))
     if shape not in counted:
         counted[shape] = counted_flops_per_token(config)
+    once = flops_per_token(one_pass(config))
     return Explained(
         arms=(),
         parameters=parameters(config),
         non_embedding_parameters=non_embedding_parameters(config),
         flops_per_token=flops_per_token(config),
+        one_pass_flops_per_token=once,
         counted_flops_per_token=counted[shape],
-        ratio=counted[shape] / flops_per_token(at_full_length(config)),
+        ratio=counted[shape] / once,
+        memory=memory(config),
         length=_length(config, arm.tokens) if arm.tokens else None,
         rates=rates(arm),
         derived=_derived(config, arm.tokens),

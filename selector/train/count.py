@@ -15,28 +15,28 @@ from selector.config.technique import Technique
 from selector.train.bank import Bank
 
 
-def at_full_length(config: RunConfig) -> RunConfig:
-    """`config` with steps of one sequence, at the full context from the first step on."""
-    batch = config.batch
-    alone = Batch(name=batch.name, micro_batch=1, context=batch.context)
-    return replace(config, batch=alone)
+def one_pass(config: RunConfig) -> RunConfig:
+    """`config` with nothing but a forward and backward pass over one sequence of full length.
 
-
-def counted_flops_per_token(config: RunConfig) -> float:
-    """FLOPs of a real forward and backward pass on one sequence of full length, per token of it.
-
-    Counted by torch's FlopCounterMode (matrix products, attention in full although it is causal)
-    on the meta device: nothing is computed and no memory taken, however large the model. Of the
-    model and the objective alone: without the optimizer, what regularization adds (SAM's second
-    gradient) and what checkpointing computes again.
+    Without what regularization adds (SAM's second gradient), what checkpointing computes again,
+    and the optimizer's own products.
     """
-    plain = replace(
-        at_full_length(config),
+    return replace(
+        config,
+        batch=Batch(name=config.batch.name, micro_batch=1, context=config.batch.context),
         optimizer=Technique(name="sgd"),
         regularization=Regularization(),
         compute=Compute(),
     )
-    bank = Bank(plain, 1, torch.device("meta"))
+
+
+def counted_flops_per_token(config: RunConfig) -> float:
+    """FLOPs of a real forward and backward pass of `one_pass(config)`, per token.
+
+    Counted by torch's FlopCounterMode (matrix products, attention in full although it is causal)
+    on the meta device: nothing is computed and no memory taken, however large the model.
+    """
+    bank = Bank(one_pass(config), 1, torch.device("meta"))
     shape = (1, 1, 1, config.batch.context + 1)
     windows = torch.zeros(shape, dtype=torch.int64, device="meta")
     with FlopCounterMode(display=False) as counter:

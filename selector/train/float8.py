@@ -34,7 +34,7 @@ def refuse_odd_sizes(layout: Layout) -> None:
             raise ConfigError(
                 f"compute.precision: float8 needs matrices of sizes that are multiples of"
                 f" {_MULTIPLE}, and {item.name} is {' x '.join(map(str, item.shape))};"
-                " change model.width"
+                " change model.width or model.mlp_ratio"
             )
 
 

@@ -101,11 +101,20 @@ def test_an_explanation_for_programs_and_for_people(pico, monkeypatch):
     plan = pico.json("plan", "./pico.yaml", "--explain")
     muon = plan["explained"][1]
     assert muon["arms"] == ["muon"]
+    memory = muon["memory"]
+    assert memory["total"] == sum(memory.values()) - memory["total"] > memory["logits"] > 0
     assert muon["ratio"] == pytest.approx(1, abs=0.02)
     assert {row["group"] for row in muon["rates"]} >= {"hidden", "embedding", "vector"}
     assert "explained" not in pico.json("plan", "./pico.yaml")
     text = pico.run("plan", "./pico.yaml", "--explain")
     explained = text.partition("selector run ./pico.yaml")[2]
     assert max(map(len, explained.splitlines())) <= 100
-    for expected in ("torch counts", "steps of warmup", "peak rate", "weight decay", "Step Law"):
+    for expected in (
+        "torch counts",
+        "MiB by formula for one run",
+        "steps of warmup",
+        "peak rate",
+        "weight decay",
+        "Step Law",
+    ):
         assert expected in explained, expected

@@ -55,6 +55,11 @@ def test_rates_that_are_not_known_are_refused() -> None:
     both = refused(parametrization="per_layer_rate", tied_embeddings=True)
     assert "soap has no rates" in both
     assert "model.tied_embeddings: per_layer_rate gives an embedding a constant rate" in both
+    with pytest.raises(ValueError, match=r"no rates of sgd.*expected fan_in or xavier"):
+        replace(
+            with_optimizer("sgd"),
+            model=replace(config().model, parametrization="per_layer_rate", tied_embeddings=False),
+        )
 
 
 def test_a_share_that_is_meant_as_a_multiple_of_the_rate_is_refused() -> None:

@@ -115,6 +115,7 @@ DROPOUT = {"regularization.dropout": (0.0, 0.1)}
         ({"pareto": ("seconds",), "compare": CPU_AND_GPU}, "use flops instead"),
         ({"pareto": ("peak_memory_gib",), "compare": CPU_AND_GPU}, "so fix compute.device"),
         ({"metric": "test/loss"}, "nothing may be chosen by the test part"),
+        ({"metric": "pruned/loss"}, "only verdict runs report it"),
         ({"metric": "learning_rate"}, "neither more nor less of it is better"),
         ({"metric": "seconds"}, "it is known when a run is over"),
         ({"metric": "gradient_norm/block/1"}, "gradient_norm/block/* judges no run"),

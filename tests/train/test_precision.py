@@ -139,7 +139,7 @@ def test_the_flag_of_tf32_is_set_for_a_pass_only_and_put_back_after_a_failure() 
 def test_a_matrix_that_float8_cannot_multiply_is_refused(configure: Configure) -> None:
     config = using(configure(model={"width": 24}), precision="float8")
     with pytest.raises(
-        ConfigError, match=r"multiples of 16, and .* is 24 x .*; change model.width"
+        ConfigError, match=r"multiples of 16, and .* is 24 x .*; change model.width or"
     ):
         Bank(config, 1, CPU)
 

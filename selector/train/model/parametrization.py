@@ -1,13 +1,12 @@
 """What a model's width makes of its initial values and of what it multiplies by.
 
-`mup` follows arXiv 2203.03466, in the form of EleutherAI/nanoGPT-mup's README. With r = width /
-base_width: hidden matrices start with a standard deviation sqrt(r) smaller, the logits of a tied
-table are divided by r (table 8; a head of its own has a smaller rate instead, as in table 3), and
-attention scores are divided by the size of a head instead of its root. Learning rates are in
-`selector.config.parametrization`. The scores' factor is calibrated: at `base_width` it is
-1 / sqrt(head size), and it changes only where heads grow with the width rather than their number.
-As appendix D.2 advises, queries and a head of its own start at 0; a tied table cannot, and neither
-can a query that is normalized, whose slope at 0 is without bound.
+`mup` follows table 8 of arXiv 2203.03466, as EleutherAI/nanoGPT-mup's README puts it. With r =
+width / base_width: hidden matrices start with a standard deviation sqrt(r) smaller, logits are
+divided by r (also those of a tied table), and attention scores are divided by the size of a head
+instead of its root. Learning rates are in `selector.config.parametrization`. The scores' factor is
+calibrated: at `base_width` it is 1 / sqrt(head size), and it changes only where heads grow with the
+width rather than their number. As appendix D.2 advises, queries and a head of its own start at 0; a
+tied table cannot, and neither can a query that is normalized, whose slope at 0 is without bound.
 
 Under `standard` and `per_layer_rate` nothing here depends on `base_width`.
 """
@@ -50,7 +49,7 @@ def head_std(model: Model, vocabulary: int) -> float:
 
 def output_multiplier(model: Model) -> float:
     """What the logits are multiplied by."""
-    return 1 / _growth(model) if model.tied_embeddings else 1.0
+    return 1 / _growth(model)
 
 
 def embedding_multiplier(model: Model) -> float:

@@ -162,7 +162,7 @@ class PlainDecoder(nn.Module):
         for block in self.blocks:
             x = block(x)
         logits = self.head(self.final_norm(x))
-        if model.parametrization == "mup" and model.tied_embeddings:
+        if model.parametrization == "mup":
             logits = logits * model.base_width / model.width
         if model.logit_softcap:
             logits = model.logit_softcap * functional.tanh(logits / model.logit_softcap)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -96,6 +98,32 @@ def test_formulas_count_the_parameters_and_the_operations(
         bank.compute_gradients(tokens)
     counted = counter.get_total_flops() / (2 * config.batch.context)
     assert cost.flops_per_token(config) == pytest.approx(counted, rel=1e-12)
+
+
+def test_the_formula_counts_the_parameters_of_every_combination(
+    configure: Callable[..., RunConfig],
+) -> None:
+    axes: dict[str, tuple[Any, ...]] = {
+        "kv_heads": (1, 2),
+        "activation": ("gelu", "swiglu"),
+        "norm": ("layer", "rms", "none"),
+        "norm_place": ("pre", "post"),
+        "position": ("learned", "rope"),
+        "bias": (True, False),
+        "tied_embeddings": (True, False),
+        "parallel_block": (True, False),
+        "parametrization": ("standard", "mup"),
+    }
+    base, counted = configure(), 0
+    for values in itertools.product(*axes.values()):
+        switches = dict(zip(axes, values, strict=True))
+        if switches["norm"] == "none" and switches["norm_place"] == "post":
+            continue
+        config = replace(base, model=replace(base.model, **switches))
+        built = Layout(parameters(config.model, config.data.vocabulary, config.batch.context))
+        assert cost.parameters(config) == built.size, switches
+        counted += 1
+    assert counted == 640
 
 
 def test_nanogpts_own_count() -> None:
@@ -218,3 +246,20 @@ def test_a_softcap_bounds_logits_and_leaves_small_ones(
         torch.testing.assert_close(capped, cap * torch.tanh(raw / cap))
     torch.testing.assert_close(capped, raw, rtol=1e-3, atol=1e-3)
     assert math.isclose(float(raw.abs().max()), float(capped.abs().max()), rel_tol=1e-3)
+
+
+@pytest.mark.parametrize("width", [1, 3])
+@pytest.mark.parametrize("position", ["rope", "alibi", "sinusoidal"])
+def test_half_precision_is_near_single(
+    configure: Callable[..., RunConfig], position: str, width: int
+) -> None:
+    model = {**LLAMA, "position": position, "kv_heads": 1, "logit_softcap": 15.0}
+    bank = Bank(configure(model=model), width, torch.device("cpu"))
+    for slot in range(width):
+        bank.enter(slot, bank.config, seed=slot, steps=1)
+    weights = bank.layout.views(bank.parameters if width > 1 else bank.parameters[0])
+    tokens = torch.arange(16).expand(width, 2, 16)
+    single = bank.model.forward(weights, tokens, bank.config.model)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = bank.model.forward(weights, tokens, bank.config.model)
+    assert (half.float() - single).norm() < 0.02 * single.norm()

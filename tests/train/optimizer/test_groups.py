@@ -87,7 +87,12 @@ RATES: dict[tuple[str, str], dict[str, float]] = {
 
 @pytest.mark.parametrize(("optimizer", "parametrization"), RATES)
 def test_rates_follow_the_width(configure: Configure, optimizer: str, parametrization: str) -> None:
-    shape = {**UNTIED, "parametrization": parametrization, "base_width": 16}
+    shape = {
+        **UNTIED,
+        "parametrization": parametrization,
+        "base_width": 16,
+        "initialization": "fan_in",
+    }
     values = {"aux_lr_ratio": 0.5} if optimizer == "muon" else {}
 
     def rates(width: int, **model: Any) -> dict[str, float]:

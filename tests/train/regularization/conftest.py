@@ -82,7 +82,8 @@ class Alone:
 
     def batches(self, steps: int) -> Iterator[Callable[[], Tensor]]:
         """For each step, the function that gives the loss of its windows."""
-        model, objective = MODELS["gpt"], OBJECTIVES["causal_lm"]
+        model = MODELS[self.config.model.family]
+        objective = OBJECTIVES[self.config.objective.kind]
         for _ in range(steps):
             windows = self._feed.next()
 
