@@ -180,13 +180,10 @@ def test_folders_with_odd_names(tmp_path, folder):
         ("regularization.dropout=true", "regularization.dropout: expected float, got True"),
         ("model.width=63", "width: 63 is not a multiple of heads"),
         ("model.activation=swish", "relu2 or swiglu or tanh or sigmoid, got 'swish'"),
-<<<<<<< HEAD
-=======
         ("model.norm=batch", "model.norm: batch is refused for causal models: its statistics"),
         ("model.heads=interval(1,4)", "width: 64 is not a multiple of heads (3)"),
         ("model.kv_heads=interval(1,3)", "kv_heads: expected a divisor of 2 heads, got 3"),
         ("model.kv_heads=few", "model.kv_heads: expected int or auto, got 'few'"),
->>>>>>> model
         ("optimizer.lr=interval(1e-2,1e-4)", "expected low below high, got low=0.01, high=0.0001"),
         ("optimizer.lr=tag(log,interval(0,1))", "expected a finite number above 0, got 0"),
         ("optimizer.lr=tag(wide,interval(1e-4,1))", "unknown tag"),
