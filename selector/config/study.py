@@ -123,15 +123,18 @@ def compose_study(
         ranges=given.ranges,
         fixed=frozenset(given.values),
         settings=_settings(question.set, mappings, given),
-        notes=tuple(dict.fromkeys([*notes, *_model_notes(named)])),
+        notes=tuple(dict.fromkeys([*notes, *_shape_notes(named)])),
         **parts,
     )
 
 
-def _model_notes(arms: Iterable[ComposedArm]) -> list[str]:
-    """What a person may not expect of the shapes that are trained."""
+def _shape_notes(arms: Iterable[ComposedArm]) -> list[str]:
+    """What a person may not expect of the models and batches that are trained."""
     built_in = [arm.config for arm in arms if arm.config.built_in]
-    return [f"model.{note}" for config in built_in for note in config.model.notes]
+    return [
+        *(f"model.{note}" for config in built_in for note in config.model.notes),
+        *(f"batch.{note}" for config in built_in for note in config.batch.notes),
+    ]
 
 
 def _question(
