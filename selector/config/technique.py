@@ -42,6 +42,8 @@ class Technique:
                 values = algorithms.completed(values)
             except ValueError as error:
                 wrong.append(str(error))
+        elif text := algorithms.rate_mistake(algorithms.ALGORITHMS.get(self.name, ""), values):
+            wrong.append(text)
         if wrong:
             raise ValueError("\n".join(wrong))
         object.__setattr__(self, "values", MappingProxyType(values))
