@@ -51,6 +51,13 @@ class Batch:
             raise ValueError("\n".join(mistakes))
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person may not expect: what has no effect."""
+        if not self.context_warmup and self.context_start != type(self).context_start:
+            return ("context_start: has no effect with context_warmup=0",)
+        return ()
+
+    @property
     def tokens_per_step(self) -> int:
         """Tokens that one optimizer step sees; at full size, where it grows."""
         return self.sequences_per_step * self.context

@@ -8,6 +8,8 @@ from typing import Literal
 
 from selector.config import limits
 
+#: Dotted keys of what is only measured of a result: no run trains differently for it.
+MEASURED = ("compute.prune", "compute.quantize")
 Precision = Literal["fp32", "tf32", "bf16", "fp16", "float8"]
 
 

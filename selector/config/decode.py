@@ -102,6 +102,7 @@ def dataclass_from(kind: type[T], mapping: Any, where: str, mistakes: Mistakes) 
         elif item.default is MISSING and item.default_factory is MISSING:
             mistakes.add(_dotted(where, name), "missing")
     if len(mistakes.lines) > before:
+        _check_limits(arguments, where, mistakes)
         return None
     try:
         return kind(**arguments)
@@ -109,6 +110,15 @@ def dataclass_from(kind: type[T], mapping: Any, where: str, mistakes: Mistakes) 
         for line in str(error).splitlines():
             mistakes.add("", _dotted(where, line))
         return None
+
+
+def _check_limits(arguments: Mapping[str, Any], where: str, mistakes: Mistakes) -> None:
+    """Note numbers outside their limits where another mistake keeps the whole from being built."""
+    for name, value in arguments.items():
+        if name in limits.LIMITS and limits.is_number(value):
+            text = limits.mistake(name, value)
+            if text:
+                mistakes.add("", _dotted(where, text))
 
 
 def kind_mistake(given: Any, reference: Any) -> str | None:
@@ -143,10 +153,11 @@ def setting_mistake(name: str, given: Any, reference: Any) -> str | None:
     if name in limits.OR_WORDS:
         words = limits.OR_WORDS[name]
         if isinstance(given, str):
-            return limits.mistake(name, given)
+            text = limits.mistake(name, given)
+            return text.removeprefix(f"{name}: ") if text else None
         reference = 0.0 if reference in words else reference
     if name in limits.LISTS and isinstance(reference, tuple | list) and reference:
-        if not isinstance(given, tuple | list) or not given:
+        if not isinstance(given, tuple | list):
             return f"expected a list, got {given!r}"
         return next(filter(None, (kind_mistake(item, reference[0]) for item in given)), None)
     return kind_mistake(given, reference)

@@ -20,11 +20,13 @@ def schedule_mistakes(schedule: Technique, objective: Objective) -> Iterator[str
     if warmup == 1 and schedule.name not in _NOTHING_AFTER:
         yield f"warmup: expected below 1, got 1: nothing of the run is left for {schedule.name}"
     milestones = values.get("milestones")
-    if isinstance(milestones, tuple):
+    if isinstance(milestones, tuple) and not milestones:
+        yield "milestones: expected shares of the run, got none"
+    elif isinstance(milestones, tuple):
         numbers = [item for item in milestones if isinstance(item, int | float)]
         if sorted(set(numbers)) != numbers:
             yield f"milestones: expected rising shares of the run, got {list(milestones)}"
-        elif isinstance(warmup, int | float) and numbers[0] <= warmup:
+        elif isinstance(warmup, int | float) and numbers and numbers[0] <= warmup:
             yield f"milestones: expected shares above the warmup's {warmup}, got {numbers[0]}"
     if values.get("gamma") == 1 and schedule.name != "cyclic":
         yield "gamma: expected below 1, got 1: the rate would never be cut"

@@ -123,15 +123,20 @@ def compose_study(
         ranges=given.ranges,
         fixed=frozenset(given.values),
         settings=_settings(question.set, mappings, given),
-        notes=tuple(dict.fromkeys([*notes, *_model_notes(named)])),
+        notes=tuple(dict.fromkeys([*notes, *_own_notes(named)])),
         **parts,
     )
 
 
-def _model_notes(arms: Iterable[ComposedArm]) -> list[str]:
-    """What a person may not expect of the shapes that are trained."""
+def _own_notes(arms: Iterable[ComposedArm]) -> list[str]:
+    """What a person may not expect of the models and batches that are trained."""
     built_in = [arm.config for arm in arms if arm.config.built_in]
-    return [f"model.{note}" for config in built_in for note in config.model.notes]
+    return [
+        f"{part}.{note}"
+        for config in built_in
+        for part, notes in (("model", config.model.notes), ("batch", config.batch.notes))
+        for note in notes
+    ]
 
 
 def _question(

@@ -71,6 +71,16 @@ def test_losses_under_label_smoothing_are_judged_by_accuracy():
     resolve(compose_study(study_file("quickstart"), [*overrides, *by_accuracy]))
 
 
+@pytest.mark.parametrize("key", ["compute.prune", "compute.quantize"])
+def test_what_is_only_measured_of_a_result_is_not_compared(composed, key):
+    values = {"compute.prune": (0.0, 0.5), "compute.quantize": ("none", "int8")}[key]
+    (line,) = said(composed, compare={key: values})
+    assert line.startswith(f"{key}: is all that sets arms apart, and no run trains")
+    assert said(composed, compare={key: values, "model.qk_norm": (False, True)}) == []
+    (line,) = said(composed, tune=(key,))
+    assert line.startswith(f"{key}: is tuned")
+
+
 def test_a_tuned_key_makes_the_trials_unlike(composed):
     (line,) = said(composed, tune=("optimizer.lr", SMOOTHING))
     assert f"{SMOOTHING} is tuned" in line
