@@ -199,7 +199,7 @@ def doctor(asked: argparse.Namespace) -> int:
 def list_(asked: argparse.Namespace) -> int:
     """Studies, axes and techniques, a line each."""
     from selector.cli import show
-    from selector.config.catalogue import axes, studies
+    from selector.config.catalogue import axes, known_answers, studies
 
     found = axes()
     if asked.axis and asked.axis not in found:
@@ -213,7 +213,7 @@ def list_(asked: argparse.Namespace) -> int:
             for axis, options in chosen.items()
         }
         return _json({"axes": described, "studies": {} if asked.axis else studies()})
-    show.catalogue(found, {} if asked.axis else studies(), asked.axis)
+    show.catalogue(found, studies(), known_answers(), asked.axis)
     return 0
 
 

@@ -87,7 +87,7 @@ def _rates(item: Explained) -> Table:
     decay = f"weight decay{', ' if rules else ''}{', '.join(rules)}"
     for name in ("  group", "parameters", "rule", "peak rate", "tuned", decay, "a step"):
         left = name in ("  group", "rule")
-        table.add_column(name, justify="left" if left else "right", no_wrap=name == "  group")
+        table.add_column(name, justify="left" if left else "right", overflow="fold", no_wrap=left)
     for row in item.rates:
         own = (
             _between(row.weight_decay, row.weight_decay_range)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -55,9 +56,12 @@ def arms_table(arms: Sequence[Mapping[str, Any]], judged_by: str) -> Table:
 
 
 def catalogue(
-    axes: Mapping[str, Mapping[str, Option]], studies: Mapping[str, str], axis: str | None
+    axes: Mapping[str, Mapping[str, Option]],
+    studies: Mapping[str, str],
+    known_answers: Sequence[str],
+    axis: str | None,
 ) -> None:
-    """What there is to choose from."""
+    """What there is to choose from: the options of one axis, or everything in short."""
     console = Console(highlight=False)
     if axis:
         table = Table(box=None, pad_edge=False, show_header=False)
@@ -69,8 +73,11 @@ def catalogue(
     console.print("[bold]studies[/]  (selector run STUDY)")
     table = Table(box=None, pad_edge=False, show_header=False)
     for name, text in studies.items():
-        table.add_row(f"  [bold]{escape(name)}[/]", escape(text))
+        if name not in known_answers:
+            table.add_row(f"  [bold]{escape(name)}[/]", escape(text))
     console.print(table)
+    console.print("\n[bold]known answers[/]  (does what others found come out here, too?)")
+    console.print(Padding(escape(", ".join(known_answers)), (0, 0, 0, 2)))
     console.print("\n[bold]axes[/]  (selector list AXIS)")
     table = Table(box=None, pad_edge=False, show_header=False)
     for name, options in axes.items():

@@ -68,6 +68,11 @@ def studies() -> dict[str, str]:
     return {name: first_comment(path) for name, path in sorted(study_names().items())}
 
 
+def known_answers() -> list[str]:
+    """The studies that ask again what others have answered, to see whether the same comes out."""
+    return [name for name, path in sorted(study_names().items()) if path.parent.name == "known"]
+
+
 def first_comment(path: Path) -> str:
     """The comment at the top of a YAML file as one line, up to its first full stop or address."""
     words: list[str] = []

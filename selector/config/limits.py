@@ -88,6 +88,8 @@ WORDS: Mapping[str, tuple[str, ...]] = {
 OR_WORDS: Mapping[str, tuple[str, ...]] = {"warmup": ("auto",)}
 #: Settings that are a list of any length.
 LISTS = frozenset({"milestones"})
+#: Settings that are whole numbers, or auto.
+WHOLE = ("heads", "head_size", "kv_heads")
 _DEFAULT = (0.0, math.inf, True, False)
 
 

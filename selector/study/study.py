@@ -11,6 +11,7 @@ from selector.config.budget import Budget
 from selector.config.decode import Mistakes, dataclass_from, run_config, technique
 from selector.config.dotted import leaves, value_at
 from selector.config.identity import config_fingerprint, plain
+from selector.config.limits import WHOLE
 from selector.config.question import Margin
 from selector.config.schema import Launch, RunConfig, Track
 from selector.config.technique import Technique, Value
@@ -221,7 +222,8 @@ def from_mapping(mapping: Mapping[str, Any]) -> Study:
 def dimension_for(config: RunConfig, key: str, mapping: Any) -> Dimension:
     """The dimension at `key`; whole numbers where the configuration's own value is one."""
     current = value_at(plain(config), key)
-    return dimension(key, mapping, integer=isinstance(current, int))
+    whole = current == "auto" and key.rpartition(".")[2] in WHOLE
+    return dimension(key, mapping, integer=whole or isinstance(current, int))
 
 
 def question_changes(stored: Study, asked: Study) -> list[str]:
