@@ -56,7 +56,8 @@ def _lines(item: Explained) -> Iterator[tuple[str, str]]:
     )
     parts = asdict(item.memory).items()
     shares = ", ".join(f"{_bytes(count)} {name}" for name, count in parts if count)
-    yield "memory", f"{_bytes(item.memory.total)} by formula for one run: {shares}"
+    more = f"; {item.not_counted}" if item.not_counted else ""
+    yield "memory", f"{_bytes(item.memory.total)} by formula for one run: {shares}{more}"
     length = item.length
     if length is None:
         yield "a run", "its tokens are not known before the data is prepared or timed"

@@ -157,6 +157,12 @@ def completed(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**values, "settings": filled}
 
 
+def finds_its_rate(option: str, values: Mapping[str, Any]) -> bool:
+    """Whether the algorithm of this optimizer estimates its rate, and `lr` is a factor on it."""
+    name = str(values.get("algorithm", ALGORITHMS.get(option, "")))
+    return capability(name).natural_rate is not None
+
+
 def branch_mistake(option: str, values: Mapping[str, Any]) -> str:
     """Why a longer run cannot start from a shorter one of this optimizer; '' if it can."""
     name = str(values.get("algorithm", ALGORITHMS.get(option, "")))

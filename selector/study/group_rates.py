@@ -55,7 +55,7 @@ def rates(arm: Arm) -> tuple[Rates, ...]:
             Rates(
                 group=group.name,
                 parameters=group.size,
-                rule=group.rule,
+                rule=str(values["algorithm"]) if group.rule == "library" else group.rule,
                 lr=lr * group.rate,
                 lr_range=(low, high),
                 weight_decay=decay if decayed else 0.0,
