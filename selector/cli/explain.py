@@ -83,7 +83,7 @@ def _lines(item: Explained) -> Iterator[tuple[str, str]]:
 
 def _rates(item: Explained) -> Table:
     """The groups of parameters with their rates and decays."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     rules = {row.decay_rule for row in item.rates if row.decay_rule}
     decay = f"weight decay{', ' if rules else ''}{', '.join(rules)}"
     for name in ("  group", "parameters", "rule", "peak rate", "tuned", decay, "a step"):

@@ -52,7 +52,7 @@ class Batch:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person may not expect: what has no effect."""
+        """What has no effect."""
         if not self.context_warmup and self.context_start != type(self).context_start:
             return ("context_start: has no effect with context_warmup=0",)
         return ()

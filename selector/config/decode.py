@@ -153,12 +153,11 @@ def setting_mistake(name: str, given: Any, reference: Any) -> str | None:
     if name in limits.OR_WORDS:
         words = limits.OR_WORDS[name]
         if isinstance(given, str):
-            text = limits.mistake(name, given)
-            return text.removeprefix(f"{name}: ") if text else None
+            return (limits.mistake(name, given) or "").partition(": ")[2] or None
         reference = 0.0 if reference in words else reference
     if name in limits.LISTS and isinstance(reference, tuple | list) and reference:
-        if not isinstance(given, tuple | list):
-            return f"expected a list, got {given!r}"
+        if not isinstance(given, tuple | list) or not given:
+            return f"expected a list of at least one number, got {given!r}"
         return next(filter(None, (kind_mistake(item, reference[0]) for item in given)), None)
     return kind_mistake(given, reference)
 

@@ -50,6 +50,7 @@ LIMITS: Mapping[str, tuple[float, float, bool, bool]] = {
     "final": (0, 1, False, True),
     "gamma": (0, 1, False, True),
     "milestones": (0, 1, False, False),
+    "threshold": (0, 1, True, False),
     "power": (0, math.inf, False, False),
     "stretch": (0, math.inf, False, False),
     "dropout": (0, 1, True, False),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from selector.config.limits import is_number
 from selector.config.objective import Objective
 from selector.config.technique import Technique
 
@@ -20,16 +21,17 @@ def schedule_mistakes(schedule: Technique, objective: Objective) -> Iterator[str
     if warmup == 1 and schedule.name not in _NOTHING_AFTER:
         yield f"warmup: expected below 1, got 1: nothing of the run is left for {schedule.name}"
     milestones = values.get("milestones")
-    if isinstance(milestones, tuple) and not milestones:
-        yield "milestones: expected shares of the run, got none"
-    elif isinstance(milestones, tuple):
-        numbers = [item for item in milestones if isinstance(item, int | float)]
+    if isinstance(milestones, tuple):
+        numbers = [item for item in milestones if is_number(item)]
         if sorted(set(numbers)) != numbers:
             yield f"milestones: expected rising shares of the run, got {list(milestones)}"
-        elif isinstance(warmup, int | float) and numbers and numbers[0] <= warmup:
+        elif numbers and is_number(warmup) and numbers[0] <= warmup:
             yield f"milestones: expected shares above the warmup's {warmup}, got {numbers[0]}"
     if values.get("gamma") == 1 and schedule.name != "cyclic":
         yield "gamma: expected below 1, got 1: the rate would never be cut"
+    for name in ("floor", "final"):
+        if values.get(name) == 1:
+            yield f"{name}: expected below 1, got 1: the rate would never fall"
     if schedule.name == REACTS:
         patience, evaluations = schedule["patience"], objective.evaluations
         # the first sets the best, patience + 1 in a row are no progress, and the last ends the run

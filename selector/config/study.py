@@ -123,19 +123,17 @@ def compose_study(
         ranges=given.ranges,
         fixed=frozenset(given.values),
         settings=_settings(question.set, mappings, given),
-        notes=tuple(dict.fromkeys([*notes, *_own_notes(named)])),
+        notes=tuple(dict.fromkeys([*notes, *_shape_notes(named)])),
         **parts,
     )
 
 
-def _own_notes(arms: Iterable[ComposedArm]) -> list[str]:
+def _shape_notes(arms: Iterable[ComposedArm]) -> list[str]:
     """What a person may not expect of the models and batches that are trained."""
     built_in = [arm.config for arm in arms if arm.config.built_in]
     return [
-        f"{part}.{note}"
-        for config in built_in
-        for part, notes in (("model", config.model.notes), ("batch", config.batch.notes))
-        for note in notes
+        *(f"model.{note}" for config in built_in for note in config.model.notes),
+        *(f"batch.{note}" for config in built_in for note in config.batch.notes),
     ]
 
 

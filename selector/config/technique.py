@@ -33,8 +33,7 @@ class Technique:
         values, wrong = dict(self.values), []
         try:
             limits.refuse(values)
-            if values.get("decay_rule") == "independent":
-                _refuse_decay(values["weight_decay"])
+            _refuse_decay(values)
         except ValueError as error:
             wrong.append(str(error))
         if "algorithm" in values:
@@ -51,11 +50,19 @@ class Technique:
         return self.values[key]
 
 
-def _refuse_decay(share: Any) -> None:
-    """Refuse the usual multiple of the rate where the share itself is meant."""
-    if limits.is_number(share) and share >= _MOST_DECAY:
+def _refuse_decay(values: Mapping[str, Any]) -> None:
+    """Refuse a decay that leaves nothing of the weights, and a rate's multiple as the share."""
+    decay, rate = values.get("weight_decay"), values.get("lr")
+    if not limits.is_number(decay) or not limits.is_number(rate):
+        return
+    if values.get("decay_rule") == "independent" and decay >= _MOST_DECAY:
         raise ValueError(
             "weight_decay: with decay_rule=independent matrices lose this share in every step;"
             f" expected a number below {_MOST_DECAY}, such as the rate times the usual weight decay"
-            f" (2e-3 * 0.1), got {share}"
+            f" (2e-3 * 0.1), got {decay}"
+        )
+    if values.get("decay_rule") == "decoupled" and rate * decay >= 1:
+        raise ValueError(
+            "weight_decay: with decay_rule=decoupled matrices lose lr * weight_decay in every step;"
+            f" expected below 1 / lr = {1 / rate:g}, got {decay}"
         )

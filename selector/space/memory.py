@@ -17,7 +17,8 @@ _FULL, _HALF = 4, 2  # bytes of fp32; of bf16 and fp16
 _STATE = {
     **dict.fromkeys(("sgd", "lion", "adagrad", "schedule_free_sgd"), 1),
     **dict.fromkeys(("ademamix", "mars", "sophia"), 3),
-    **{"adafactor": 0, "prodigy": 4},
+    "adafactor": 0,
+    "prodigy": 4,
 }
 _STATE_OTHERWISE = 2  # Adam's two moments; most rules of libraries keep as much
 #: Keep matrices beside these rows, or whatever their algorithm wants.

@@ -19,10 +19,12 @@ from selector.study.rungs import rungs_or_reason
 from selector.study.schedules import arm_length_mistakes, schedule_notes
 from selector.study.step_sizes import check_largest_step
 from selector.study.study import Arm, Study
+from selector.train.regularization.horizon import averaged_steps
 
 #: How the notes about the length of runs begin: they are taken anew when more is known.
 _NOTES = (
     *("rungs: ", "fair: ", "budget.epochs: ", "budget.flops: ", "budget.branch: ", "schedule: "),
+    "regularization: ",
 )
 
 
@@ -110,6 +112,14 @@ def _notes(study: Study) -> list[str]:
             "budget.flops: of a run of the first arm; the others train on as many tokens at another"
             " cost. fair=flops gives every run as many operations"
         )
+    for arm in study.arms:
+        if arm.config.built_in and arm.tokens:
+            steps, switches = arm.config.steps(arm.tokens), arm.config.regularization
+            if switches.averages and averaged_steps(switches, steps) == 1:
+                found.append(
+                    f"regularization: {arm.name}: an average over {switches.ema or switches.swa:g}"
+                    f" of {steps} steps is that of the last one alone, and has no effect"
+                )
     if untimed(study):
         found.append(
             "fair: the tokens of all arms but the first follow from a short pilot run of each,"

@@ -212,7 +212,11 @@ def test_folders_with_odd_names(tmp_path, folder):
         ("schedule.warmup=1", "warmup: expected below 1, got 1: nothing of the run is left for"),
         ("schedule=step schedule.milestones=[0.5,0.3]", "milestones: expected rising shares"),
         ("schedule=step schedule.milestones=[0.01,0.3]", "above the warmup's 0.05, got 0.01"),
-        ("schedule=step schedule.milestones=0.5", "milestones: expected a list, got 0.5"),
+        ("schedule=step schedule.milestones=0.5", "milestones: expected a list of at least one"),
+        ("schedule=step schedule.milestones=[]", "milestones: expected a list of at least one"),
+        ("schedule=step schedule.milestones=[a]", "milestones: expected a number, got 'a'"),
+        ("schedule=cosine schedule.floor=1", "floor: expected below 1, got 1: the rate would"),
+        ("schedule=exponential schedule.final=1", "final: expected below 1, got 1: the rate would"),
         ("schedule=step schedule.gamma=1", "gamma: expected below 1, got 1: the rate would"),
         (
             "schedule=reduce_on_plateau schedule.patience=6",

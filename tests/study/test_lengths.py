@@ -175,3 +175,16 @@ def test_another_text_is_another_length_in_epochs():
     study = asked("budget.epochs=1", "optimizer=adamw")
     changes = question_changes(settled(study), settled(study, 2 * TEXT))
     assert "baseline: tokens of a run: stored 1000448, now 1999872" in changes
+
+
+def test_what_has_no_effect_is_said() -> None:
+    def notes(*overrides: str) -> list[str]:
+        return [note for note in asked(*overrides).notes if "no effect" in note]
+
+    assert (
+        notes("regularization.ema=0.1", "batch.context_start=16", "batch.context_warmup=0.5") == []
+    )
+    (short,) = notes("optimizer=adamw", "regularization.ema=0.001")
+    assert "an average over 0.001 of 256 steps is that of the last one alone" in short
+    (start,) = notes("batch.context_start=16")
+    assert start == "batch.context_start: has no effect with context_warmup=0"

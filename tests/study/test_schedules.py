@@ -29,7 +29,6 @@ def study(*overrides: str) -> Study:
             "schedule=cyclic tune={schedule.cycles:{choices:[2,60]}}",
             "schedule.cycles: 60 do not fit",
         ),
-        ("schedule=step schedule.milestones=[]", "expected shares of the run, got none"),
         ("schedule.warmup=0.999", "schedule.warmup: 100 of 100 steps leave none"),
         (
             "schedule=step schedule.milestones=[0.08,0.5] schedule.warmup=auto",

@@ -16,6 +16,11 @@ def shares(regularization: Regularization, steps: int) -> list[float]:
     return [1.0 / max(1, step - start) for step in range(1, steps + 1)]
 
 
+def averaged_steps(regularization: Regularization, steps: int) -> int:
+    """Over how many of a run's `steps` steps its weights are averaged; 1: they are not."""
+    return _horizon(regularization.ema or regularization.swa, steps)
+
+
 def averaged_like(regularization: Regularization, steps: int, longer: int) -> Regularization:
     """Settings with which a run of `steps` steps averages like one of `longer` steps.
 
