@@ -164,3 +164,16 @@ def test_what_a_report_marks(composed):
     assert "models" in found["gradient_norm"]
     assert not found.keys() & {"validation/accuracy", "seconds", "flops"}
     assert incomparable([config, config], [(), ()]) == {}
+
+
+def test_a_plan_says_what_is_alike_and_what_is_more_work() -> None:
+    def notes(*overrides: str) -> str:
+        asked = ["sampler=random", *overrides]
+        return "\n".join(resolve(compose_study(study_file("quickstart"), asked)).notes)
+
+    alike = "compute.compile: runs compute the same numbers"
+    assert alike in notes("optimizer=adamw", "compute.compile=true,false")
+    assert alike not in notes("compute.compile=true,false")
+    more = "sophia: a step of its optimizer computes the loss again or its curvature"
+    assert more in notes("optimizer=sophia,adamw")
+    assert "or its curvature" not in notes("optimizer=soap,adamw")
