@@ -64,13 +64,15 @@ def run_config(mapping: Mapping[str, Any]) -> RunConfig:
             parts[part] = technique(mapping[part], part, mistakes)
         else:
             parts[part] = dataclass_from(hints[part], mapping[part], part, mistakes)
-    mistakes.raise_if_any()
+    if parts.get("schedule") and parts.get("objective"):
+        for line in schedule_mistakes(parts["schedule"], parts["objective"]):
+            mistakes.add("", f"schedule.{line}")
+    if any(parts.get(part) is None for part in PARTS):
+        mistakes.raise_if_any()
     try:
         config = RunConfig(**parts)
     except ValueError as error:  # parts that are right alone and do not go together
-        raise ConfigError(str(error).splitlines()) from error
-    for line in schedule_mistakes(config.schedule, config.objective):
-        mistakes.add("", f"schedule.{line}")
+        mistakes.lines += str(error).splitlines()
     mistakes.raise_if_any()
     return config
 

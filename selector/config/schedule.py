@@ -17,7 +17,7 @@ def schedule_mistakes(schedule: Technique, objective: Objective) -> Iterator[str
     """One line for each setting that leaves another without effect, beginning with its name."""
     values = schedule.values
     warmup = values.get("warmup")
-    if warmup == 1 and schedule.name not in _NOTHING_AFTER:
+    if warmup == 1 and warmup is not True and schedule.name not in _NOTHING_AFTER:
         yield f"warmup: expected below 1, got 1: nothing of the run is left for {schedule.name}"
     milestones = values.get("milestones")
     if isinstance(milestones, tuple):

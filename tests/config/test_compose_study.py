@@ -335,3 +335,14 @@ def test_too_many_arms_are_refused_unless_told():
 def test_unknown_studies(study):
     with pytest.raises(ConfigError, match=r"unknown study|no such study file"):
         study_file(study)
+
+
+def test_mistakes_of_a_schedule_are_said_beside_those_of_other_parts() -> None:
+    overrides = ["optimizer=adamw", "schedule=step", "schedule.milestones=[0.5,0.2]"]
+    wrong = ["model.kv_heads=7", "model.activation=geluu", "model.depth=0", "schedule.warmup=true"]
+    with pytest.raises(ConfigError) as caught:
+        compose_study(study_file("quickstart"), [*overrides, *wrong])
+    keys = [line.partition(":")[0] for line in caught.value.mistakes]
+    assert sorted(keys) == [
+        *("model.activation", "model.depth", "schedule.milestones", "schedule.warmup")
+    ]
