@@ -170,6 +170,18 @@ def rate_mistake(algorithm: str, values: Mapping[str, Any]) -> str:
     )
 
 
+def finds_its_rate(option: str, values: Mapping[str, Any]) -> bool:
+    """Whether the algorithm of this optimizer estimates its rate, and `lr` is a factor on it."""
+    name = str(values.get("algorithm", ALGORITHMS.get(option, "")))
+    return capability(name).natural_rate is not None
+
+
+def works_more(option: str, values: Mapping[str, Any]) -> bool:
+    """Whether its steps compute the loss again or its curvature, which no formula counts."""
+    own = capability(str(values.get("algorithm", ALGORITHMS.get(option, ""))))
+    return own.closure or own.curvature
+
+
 def branch_mistake(option: str, values: Mapping[str, Any]) -> str:
     """Why a longer run cannot start from a shorter one of this optimizer; '' if it can."""
     name = str(values.get("algorithm", ALGORITHMS.get(option, "")))

@@ -102,6 +102,7 @@ def dataclass_from(kind: type[T], mapping: Any, where: str, mistakes: Mistakes) 
         elif item.default is MISSING and item.default_factory is MISSING:
             mistakes.add(_dotted(where, name), "missing")
     if len(mistakes.lines) > before:
+        _check_limits(arguments, where, mistakes)
         return None
     try:
         return kind(**arguments)
@@ -109,6 +110,15 @@ def dataclass_from(kind: type[T], mapping: Any, where: str, mistakes: Mistakes) 
         for line in str(error).splitlines():
             mistakes.add("", _dotted(where, line))
         return None
+
+
+def _check_limits(arguments: Mapping[str, Any], where: str, mistakes: Mistakes) -> None:
+    """Note numbers outside their limits where another mistake keeps the whole from being built."""
+    for name, value in arguments.items():
+        if name in limits.LIMITS and limits.is_number(value):
+            text = limits.mistake(name, value)
+            if text:
+                mistakes.add("", _dotted(where, text))
 
 
 def kind_mistake(given: Any, reference: Any) -> str | None:
