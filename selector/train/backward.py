@@ -112,8 +112,9 @@ class Backward:
         """The loss to train on and the one to report, [K] each, in the gradients' arithmetic."""
         inputs = self.objective.inputs(windows)
         with self.arithmetic.forward():
-            logits = self.model.forward(weights, inputs, self.config.model, drop)
-        return self.objective.losses(logits.to(self.gradients.dtype), windows, extras)
+            logits, penalty = self.model.training_forward(weights, inputs, self.config.model, drop)
+        loss, plain = self.objective.losses(logits.to(self.gradients.dtype), windows, extras)
+        return loss if penalty is None else loss + penalty, plain
 
     def products(
         self,
@@ -142,13 +143,15 @@ class Backward:
             # In the weights' own arithmetic, whatever the gradients' is; the fused kernels of
             # attention cannot be differentiated twice.
             with sdpa_kernel(SDPBackend.MATH):
-                logits = self.model.forward(
+                logits, penalty = self.model.training_forward(
                     self.weights,
                     self.objective.inputs(part),
                     self.config.model,
                     self._drop(regularization, seed, passes, part.shape[1]),
                 )
                 loss, _ = self.objective.losses(logits, part, extras)
+                if penalty is not None:
+                    loss = loss + penalty
                 slopes = torch.autograd.grad(loss / len(windows), weights, create_graph=True)
             for row, probe in zip(found, probes, strict=True):
                 products = torch.autograd.grad(
