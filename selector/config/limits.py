@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 #: name -> (low, high, whether low itself is allowed, whether high itself is allowed)
 LIMITS: Mapping[str, tuple[float, float, bool, bool]] = {
@@ -105,7 +105,7 @@ def allowed(name: str) -> str:
     return f"a number {start} to {'' if high_in else 'below '}{high:g}"
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[int | float]:
     """Whether `value` is an int or a float; a bool is neither."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 

@@ -170,7 +170,7 @@ class Lookup:
 
     def _agree(self, name: str, value: Value) -> npt.NDArray[np.bool_]:
         if is_number(value):
-            cells, number = self._cells[name], float(value)  # type: ignore[arg-type]
+            cells, number = self._cells[name], float(value)
             return np.asarray(np.abs(cells - number) <= _SAME * np.abs(cells))
         if isinstance(value, bool):
             value = str(value).lower()
