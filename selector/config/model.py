@@ -192,7 +192,10 @@ class Model:
         if self.experts == 1:
             return "experts: a router has nothing to choose from 1; expected 0 (none) or from 2"
         if self.experts and self.experts_per_token > self.experts:
-            return f"experts_per_token: {self.experts_per_token} of {self.experts} experts"
+            return (
+                f"experts_per_token: expected at most {self.experts} experts,"
+                f" got {self.experts_per_token}"
+            )
         return None
 
     def _head_mistakes(self) -> list[str]:
