@@ -42,9 +42,13 @@ def show_explained(found: Sequence[Explained]) -> None:
 
 
 def _lines(item: Explained) -> Iterator[tuple[str, str]]:
+    active = ""
+    if item.active_parameters != item.parameters:
+        active = f", {large(item.active_parameters)} of them active for a token"
     yield (
         "parameters",
-        f"{large(item.parameters)}; {large(item.non_embedding_parameters)} without tables and head",
+        f"{large(item.parameters)}{active}; {large(item.non_embedding_parameters)} without tables"
+        " and head",
     )
     mean = ""
     if item.flops_per_token != item.one_pass_flops_per_token:

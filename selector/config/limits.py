@@ -56,6 +56,7 @@ LIMITS: Mapping[str, tuple[float, float, bool, bool]] = {
     "dropout": (0, 1, True, False),
     "prune": (0, 1, True, False),
     "mlp_ratio": (0, math.inf, False, False),
+    "expert_capacity": (0, math.inf, False, False),
     "init_std": (0, math.inf, False, False),
     "label_smoothing": (0, 1, True, False),
     "stochastic_depth": (0, 1, True, False),
@@ -69,6 +70,7 @@ LIMITS: Mapping[str, tuple[float, float, bool, bool]] = {
 } | dict.fromkeys(
     [
         *("version", "depth", "width", "heads", "vocabulary", "base_width"),
+        "experts_per_token",
         *("micro_batch", "accumulation", "context", "context_start"),
         *("head_size", "kv_heads"),
         *("evaluations", "evaluation_tokens"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,6 +43,18 @@ class Model:
     activation: Literal["gelu", "relu", "relu2", "swiglu", "tanh", "sigmoid"] = "gelu"
     """Nonlinearity of the feed-forward layer; relu2 is the square of relu (arXiv 2109.08668),
     swiglu multiplies by a gate of its own (arXiv 2002.05202)."""
+    experts: int = 0
+    """Feed-forward layers in each block, of which each token passes through a few that a router
+    picks for it (arXiv 1701.06538); 0: one, for all."""
+    experts_per_token: int = 2
+    """How many: those of the highest probabilities, which are their weights in the sum, divided by
+    their own sum where there are two or more (arXiv 2202.08906)."""
+    expert_capacity: float = 1.25
+    """In training an expert takes this many times its even share of the tokens of a sequence at
+    most, the first ones; it adds nothing to the others (arXiv 2101.03961, section 2.2)."""
+    balance_loss: float = 0.01
+    """Weight in the training loss of what grows as experts are chosen unevenly (arXiv 2101.03961,
+    equation 4), a term for each block."""
     norm: Literal["layer", "rms", "none", "batch"] = "layer"
     """What normalizes activations: layer norm, root mean square (arXiv 1910.07467; it has no bias
     vector), or nothing. batch is refused here: see `__post_init__`."""
@@ -81,7 +94,8 @@ class Model:
     def __post_init__(self) -> None:
         """Refuse shapes that cannot be built, and what would have no effect."""
         limits.refuse(vars(self))
-        mistakes = [text for text in (self._norm_mistake(), *self._head_mistakes()) if text]
+        found = (self._norm_mistake(), self._expert_mistake(), *self._head_mistakes())
+        mistakes = [text for text in found if text]
         if mistakes:
             raise ValueError("\n".join(mistakes))
 
@@ -121,6 +135,21 @@ class Model:
         return round(size) if size.is_integer() else max(1, round(size / _MULTIPLE)) * _MULTIPLE
 
     @property
+    def mlps(self) -> int:
+        """Feed-forward layers in each block: experts, or one."""
+        return max(1, self.experts)
+
+    @property
+    def active_mlps(self) -> int:
+        """Of them those that a token passes through, if it finds a place."""
+        return self.experts_per_token if self.experts else 1
+
+    def expert_places(self, length: int) -> int:
+        """How many tokens of a sequence an expert takes in training at most."""
+        even = length * self.experts_per_token / self.experts
+        return min(length, math.ceil(self.expert_capacity * even))
+
+    @property
     def separate_query(self) -> bool:
         """Whether queries have a matrix of their own: with grouped heads, and under mup."""
         return self.num_kv_heads < self.num_heads or self.parametrization == "mup"
@@ -136,6 +165,11 @@ class Model:
             )
         if self.parametrization == "standard" and self.base_width != type(self).base_width:
             found.append("base_width: has no effect with parametrization=standard")
+        found += [
+            f"{name}: has no effect with experts=0"
+            for name in ("experts_per_token", "expert_capacity", "balance_loss")
+            if not self.experts and getattr(self, name) != getattr(type(self), name)
+        ]
         return tuple(found)
 
     @property
@@ -152,6 +186,16 @@ class Model:
             )
         if self.norm == "none" and self.norm_place == "post":
             return "norm_place: post has no effect with norm=none; leave it at pre"
+        return None
+
+    def _expert_mistake(self) -> str | None:
+        if self.experts == 1:
+            return "experts: a router has nothing to choose from 1; expected 0 (none) or from 2"
+        if self.experts and self.experts_per_token > self.experts:
+            return (
+                f"experts_per_token: expected at most {self.experts} experts,"
+                f" got {self.experts_per_token}"
+            )
         return None
 
     def _head_mistakes(self) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from selector.config.schema import RunConfig
-from selector.space.cost import parameters
+from selector.space.cost import mlps_per_token, parameters
 
 _FULL, _HALF = 4, 2  # bytes of fp32; of bf16 and fp16
 #: Rows of state that a rule keeps for each parameter; Adafactor's are sums over rows and columns.
@@ -89,7 +89,8 @@ def block_bytes(config: RunConfig) -> int:
     As counted in arXiv 2205.05198, section 4.1, for fused attention, which keeps no scores. In
     numbers a token for GPT-2's block: width 2 for the residual stream that each norm reads, 2 for
     what the norms make of it, 3 for queries, keys and values, 2 for what attention gives out and
-    its contiguous copy, and twice the hidden layer, before and after its activation. In half
+    its contiguous copy, and twice the hidden layer, before and after its activation. Experts keep
+    the latter, and what enters them, for all their places, and what each token gets back. In half
     precision all but the residual stream take 2 bytes; float8 keeps what enters a product in 1.
     """
     model, precision = config.model, config.compute.precision
@@ -98,9 +99,13 @@ def block_bytes(config: RunConfig) -> int:
     turned = model.qk_norm + (model.position == "rope")  # each makes new queries and keys
     residual = norms * width * _FULL
     dropped = 2 * 2 * width * _FULL if config.regularization.dropout else 0  # branch and its mask
-    entering = (norms + 1) * width + model.hidden
+    mlps = float(mlps_per_token(model, config.batch.context))
+    hidden, moved = round(mlps * model.hidden), 0
+    if model.experts:
+        moved = round(mlps * width) + model.active_mlps * width
+    entering = (norms + 1) * width + hidden
     other = (
-        2 * width + 2 * keys + turned * (width + keys) + model.hidden * (3 if model.gated else 1)
+        2 * width + 2 * keys + turned * (width + keys) + hidden * (3 if model.gated else 1) + moved
     )
     if precision == "float8":
         return residual + dropped + entering + other * _HALF

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from selector.config.schema import RunConfig
 from selector.errors import ConfigError
 from selector.space.cost import (
+    active_parameters,
     flops_per_token,
     non_embedding_parameters,
     parameters,
@@ -53,6 +54,8 @@ class Explained:
 
     arms: tuple[str, ...]
     parameters: int
+    active_parameters: int
+    """Those that one token meets: without the experts that it does not pass through."""
     non_embedding_parameters: int
     flops_per_token: int
     """By formula, of the mean token of a run: contexts may grow, and SAM takes two gradients."""
@@ -106,6 +109,7 @@ def _explained(arm: Arm, counted: dict[str, float]) -> Explained:
     return Explained(
         arms=(),
         parameters=parameters(config),
+        active_parameters=active_parameters(config),
         non_embedding_parameters=non_embedding_parameters(config),
         flops_per_token=flops_per_token(config),
         one_pass_flops_per_token=once,

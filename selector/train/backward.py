@@ -130,13 +130,15 @@ class Backward:
             # In the weights' own arithmetic, whatever the gradients' is; the fused kernels of
             # attention cannot be differentiated twice.
             with sdpa_kernel(SDPBackend.MATH):
-                logits = self.model.forward(
+                logits, penalty = self.model.training_forward(
                     self.weights,
                     self.objective.inputs(part),
                     self.config.model,
                     self._drop(regularization, seed, passes, part.shape[1]),
                 )
                 loss, _ = self.objective.losses(logits, part, extras)
+                if penalty is not None:
+                    loss = loss + penalty
                 slopes = torch.autograd.grad(loss / len(windows), weights, create_graph=True)
             for row, probe in zip(found, probes, strict=True):
                 products = torch.autograd.grad(
@@ -185,7 +187,8 @@ def _losses(config: RunConfig, arithmetic: Arithmetic, dtype: torch.dtype) -> Lo
     ) -> tuple[Tensor, Tensor]:
         inputs = objective.inputs(windows)
         with arithmetic.forward():
-            logits = model.forward(weights, inputs, config.model, drop)
-        return objective.losses(logits.to(dtype), windows, extras)
+            logits, penalty = model.training_forward(weights, inputs, config.model, drop)
+        loss, plain = objective.losses(logits.to(dtype), windows, extras)
+        return loss if penalty is None else loss + penalty, plain
 
     return losses

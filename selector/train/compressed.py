@@ -89,24 +89,35 @@ class Rounded:
     """
 
     def __init__(self, weights: Mapping[str, Tensor], names: list[str]) -> None:
-        self._rounded = {id(weights[name]): _rounded(weights[name]) for name in names}
-        self._weights = weights  # alive, so that an id stays one tensor's
-        self._left = set(self._rounded)
+        self._weights = {name: weights[name] for name in names}
+        self._rounded = {name: _rounded(weight) for name, weight in self._weights.items()}
+        self._left = set(names)
 
     @property
     def complete(self) -> bool:
-        """Whether every one of them has been multiplied by."""
+        """Whether every one of them has been multiplied by, in part at least."""
         return not self._left
 
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """As `layers.linear` for plain weights."""
-        if id(weight) not in self._rounded:
+        """As `layers.linear` for plain weights, or rows of them: an expert's."""
+        found = self._place(weight)
+        if found is None:
             return functional.linear(x, weight, bias)
-        self._left.discard(id(weight))
-        whole, scale = self._rounded[id(weight)]
+        name, rows = found
+        self._left.discard(name)
+        whole, scale = (part[rows] for part in self._rounded[name])
         inputs, input_scale = _rounded(x)
         y = functional.linear(inputs, whole) * input_scale * scale.mT
         return y if bias is None else y + bias
+
+    def _place(self, weight: Tensor) -> tuple[str, slice] | None:
+        """Which rows of which matrix lie where `weight` does; a copy lies elsewhere."""
+        for name, whole in self._weights.items():
+            distance = weight.data_ptr() - whole.data_ptr()
+            if 0 <= distance < whole.nbytes:
+                start = distance // whole[0].nbytes
+                return name, slice(start, start + len(weight))
+        return None
 
 
 def rounded_bytes(layout: Layout) -> float:

@@ -30,10 +30,11 @@ def fits(*sizes: int) -> bool:
 def refuse_odd_sizes(layout: Layout) -> None:
     """Raise ConfigError where a hidden matrix could not be multiplied in 8 bits."""
     for item in layout.parameters:
-        if item.section == "hidden" and not fits(*item.shape):
+        rows, columns = item.shape[0] // item.products, item.shape[-1]
+        if item.section == "hidden" and not fits(rows, columns):
             raise ConfigError(
                 f"compute.precision: float8 needs matrices of sizes that are multiples of"
-                f" {_MULTIPLE}, and {item.name} is {' x '.join(map(str, item.shape))};"
+                f" {_MULTIPLE}, and {item.name} is {rows} x {columns};"
                 " change model.width or model.mlp_ratio"
             )
 

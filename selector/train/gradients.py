@@ -21,8 +21,8 @@ class LayerGroups:
         groups: dict[str, list[slice]] = {EMBEDDING: []}
         for parameter in layout.parameters:
             block = parameter.name.partition(".")[0]
-            name = EMBEDDING if parameter.section in ("embedding", "head") else block
-            if name == EMBEDDING or block.isdigit():
+            name = block if block.isdigit() else EMBEDDING
+            if name == block or parameter.section in ("embedding", "head"):
                 start = layout.offsets[parameter.name]
                 groups.setdefault(name, []).append(slice(start, start + parameter.size))
         blocks = sorted(groups.keys() - {EMBEDDING}, key=int)

@@ -32,6 +32,8 @@ class Parameter:
     mean: float = 0.0
     stacked: int = 1
     """How many matrices of their own are stacked along the first dimension (3 in a fused qkv)."""
+    products: int = 1
+    """How many products it takes part in, with as many of its rows each: a layer's experts."""
 
     @property
     def size(self) -> int:

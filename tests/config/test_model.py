@@ -73,6 +73,11 @@ def test_swiglu_weighs_as_much_as_two_matrices() -> None:
             {"width": 30, "heads": 2, "position": "rope"},
             "position: rope turns pairs of features, and a head has 15 (width 30, 2 heads)",
         ),
+        ({"experts": 1}, "experts: a router has nothing to choose from 1; expected 0 (none) or"),
+        ({"experts": 2, "experts_per_token": 3}, "experts_per_token: expected at most 2 experts"),
+        ({"experts": -1}, "experts: expected a finite number from 0, got -1"),
+        ({"experts_per_token": 0}, "experts_per_token: expected a finite number from 1, got 0"),
+        ({"expert_capacity": 0.0}, "expert_capacity: expected a finite number above 0, got 0.0"),
         ({"mlp_ratio": 0.0}, "mlp_ratio: expected a finite number above 0, got 0.0"),
         ({"init_std": -1.0}, "init_std: expected a finite number above 0, got -1.0"),
         ({"logit_softcap": -1.0}, "logit_softcap: expected a finite number from 0, got -1.0"),
@@ -96,6 +101,11 @@ def test_what_is_rounded_or_has_no_effect_is_noted() -> None:
     assert shaped(parametrization="mup", base_width=32).notes == ()
     (note,) = shaped(base_width=32).notes
     assert note == "base_width: has no effect with parametrization=standard"
+    assert shaped(experts=4, experts_per_token=1).notes == ()
+    assert shaped(experts_per_token=1, balance_loss=0.0).notes == (
+        "experts_per_token: has no effect with experts=0",
+        "balance_loss: has no effect with experts=0",
+    )
     (note,) = shaped(activation="swiglu", width=128).notes
     assert note == "mlp_ratio: 2.66667 times width 128 is rounded to 344, a multiple of 8"
 

@@ -118,6 +118,7 @@ def test_what_saves_memory_and_what_costs_it():
         "1 model=mini batch.micro_batch=64 compute.activation_checkpointing=true",
         "1 model=mini batch.micro_batch=64 compute.precision=bf16",
         "1 model=mini batch.micro_batch=64 compute.precision=float8",
+        "1 model=mini model.experts=8",
     ],
 )
 def test_the_formula_is_within_a_quarter_of_what_is_measured(asked):

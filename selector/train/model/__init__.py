@@ -19,15 +19,18 @@ class Family:
     parameters: Callable[[Model, int, int], list[Parameter]]
     """(model, vocabulary, context) -> its parameters."""
     forward: Callable[..., Tensor]
-    """(weights, tokens, model, drop) -> logits."""
+    """(weights, tokens, model) -> logits, as they are judged."""
+    training_forward: Callable[..., tuple[Tensor, Tensor | None]]
+    """(weights, tokens, model, drop) -> logits, and what the model adds to each loss."""
     dropout_layers: Callable[[Model], int]
-    """In how many places `forward` calls its `drop`."""
+    """In how many places `training_forward` calls its `drop`."""
 
 
 MODELS: dict[str, Family] = {
     "decoder": Family(
         parameters=decoder.parameters,
         forward=decoder.forward,
+        training_forward=decoder.training_forward,
         dropout_layers=decoder.dropout_layers,
     ),
 }

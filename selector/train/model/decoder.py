@@ -16,17 +16,16 @@ from torch import Tensor
 
 from selector.config.model import Model
 from selector.train.layout import Parameter
-from selector.train.model.activation import ACTIVATIONS
 from selector.train.model.attention import Sight, attention, attention_parameters
 from selector.train.model.execution import run_block
-from selector.train.model.layers import embedding, linear, linear_parameters, pair
+from selector.train.model.experts import Dispatch, expert_parameters, experts
+from selector.train.model.layers import embedding, linear
+from selector.train.model.mlp import mlp, mlp_parameters
 from selector.train.model.norm import norm_parameters, normalize
 from selector.train.model.parametrization import (
     embedding_multiplier,
     head_std,
-    matrix_std,
     output_multiplier,
-    residual_std,
 )
 from selector.train.model.position import sines
 
@@ -50,7 +49,7 @@ def parameters(model: Model, vocabulary: int, context: int) -> list[Parameter]:
         found += attention_parameters(name, model)
         if not model.parallel_block:
             found += norm_parameters(f"{name}mlp_norm", model.norm, width, model.bias)
-        found += _mlp_parameters(name, model)
+        found += expert_parameters(name, model) if model.experts else mlp_parameters(name, model)
     if model.norm_place == "pre":
         found += norm_parameters("final_norm", model.norm, width, model.bias)
     if not model.tied_embeddings:
@@ -65,34 +64,65 @@ def dropout_layers(model: Model) -> int:
     return 1 + 2 * model.depth
 
 
-def forward(
-    weights: Mapping[str, Tensor], tokens: Tensor, model: Model, drop: Drop | None = None
-) -> Tensor:
-    """Logits for every position.
+def forward(weights: Mapping[str, Tensor], tokens: Tensor, model: Model) -> Tensor:
+    """Logits for every position, as they are judged: nothing is dropped.
 
     Args:
         weights: by name, all with a leading slot dimension K or all without (see `layers`).
         tokens: [K, sequences, length] with length at most the context; K is 1 for plain weights.
         model: the shape that `weights` were made for.
-        drop: called as drop(x, layer) with layer counting from 0; None: no dropout.
 
     Returns:
         [K, sequences * length, vocabulary], or without K for plain weights.
     """
+    logits, _ = _forward(weights, tokens, model, None, training=False)
+    return logits
+
+
+def training_forward(
+    weights: Mapping[str, Tensor], tokens: Tensor, model: Model, drop: Drop | None = None
+) -> tuple[Tensor, Tensor | None]:
+    """Logits as in `forward`, of a model in training, and what it adds to each slot's loss.
+
+    Args:
+        weights: as in `forward`.
+        tokens: as in `forward`.
+        model: as in `forward`.
+        drop: called as drop(x, layer) with layer counting from 0; None: no dropout.
+
+    Returns:
+        The logits, and a penalty [K]; None: there is none.
+    """
+    return _forward(weights, tokens, model, drop, training=True)
+
+
+def _forward(
+    weights: Mapping[str, Tensor],
+    tokens: Tensor,
+    model: Model,
+    drop: Drop | None,
+    *,
+    training: bool,
+) -> tuple[Tensor, Tensor | None]:
     sequences, length = tokens.shape[0] * tokens.shape[1], tokens.shape[2]
     x = _embedded(weights, tokens, model)
     if drop:
         x = drop(x, 0)
     sight = Sight.of(model, sequences, length, x)
+    dispatch = Dispatch.of(tokens, training=training) if model.experts else None
+    penalties = []
     for number in range(model.depth):
-        x = run_block(partial(_block, weights, number, model, sight, drop), x)
+        x, penalty = run_block(partial(_block, weights, number, model, sight, dispatch, drop), x)
+        penalties.append(penalty)
     if model.norm_place == "pre":
         x = normalize(x, weights, "final_norm", model.norm)
     if (multiplier := output_multiplier(model)) != 1:
         x = x * multiplier
     logits = linear(x, weights["token_embedding" if model.tied_embeddings else "head"], None)
-    cap = model.logit_softcap
-    return torch.tanh(logits / cap) * cap if cap else logits
+    if cap := model.logit_softcap:
+        logits = torch.tanh(logits / cap) * cap
+    found = [penalty for penalty in penalties if penalty is not None]
+    return logits, torch.stack(found).sum(0) if found else None
 
 
 def _embedded(weights: Mapping[str, Tensor], tokens: Tensor, model: Model) -> Tensor:
@@ -116,26 +146,33 @@ def _block(
     number: int,
     model: Model,
     sight: Sight,
+    dispatch: Dispatch | None,
     drop: Drop | None,
     x: Tensor,
-) -> Tensor:
-    """The residual stream x [..., n, width] after block `number`, from 0."""
-    name = f"{number}."
+) -> tuple[Tensor, Tensor | None]:
+    """The residual stream x [..., n, width] after block `number`, from 0, and its penalty."""
+    name, penalties = f"{number}.", []
 
     def attend(y: Tensor) -> Tensor:
         branch = attention(y, weights, name, model, sight)
         return drop(branch, 2 * number + 1) if drop else branch
 
     def feed(y: Tensor) -> Tensor:
-        branch = _mlp(y, weights, name, model)
+        if dispatch:
+            branch, penalty = experts(y, weights, name, model, dispatch)
+            penalties.append(penalty)
+        else:
+            branch = mlp(y, weights, name, model)
         return drop(branch, 2 * number + 2) if drop else branch
 
     first = partial(normalize, weights=weights, name=f"{name}attention_norm", kind=model.norm)
     if model.parallel_block:
-        return _residual(x, lambda y: attend(y) + feed(y), first, model.norm_place)
+        x = _residual(x, lambda y: attend(y) + feed(y), first, model.norm_place)
+        return x, penalties[0] if penalties else None
     x = _residual(x, attend, first, model.norm_place)
     second = partial(normalize, weights=weights, name=f"{name}mlp_norm", kind=model.norm)
-    return _residual(x, feed, second, model.norm_place)
+    x = _residual(x, feed, second, model.norm_place)
+    return x, penalties[0] if penalties else None
 
 
 def _residual(
@@ -146,20 +183,3 @@ def _residual(
 ) -> Tensor:
     """x and what a branch makes of it, with the norm before the branch or after the sum."""
     return x + branch(norm(x)) if place == "pre" else norm(x + branch(x))
-
-
-def _mlp_parameters(name: str, model: Model) -> list[Parameter]:
-    """Of the feed-forward layer; swiglu's gate is stacked on its first matrix."""
-    width, hidden, stacked = model.width, model.hidden, 2 if model.gated else 1
-    std, back = matrix_std(model, hidden, width), residual_std(model, width, hidden)
-    return [
-        *linear_parameters(
-            f"{name}mlp_in", stacked * hidden, width, model.bias, std, stacked=stacked
-        ),
-        *linear_parameters(f"{name}mlp_out", width, hidden, model.bias, back),
-    ]
-
-
-def _mlp(x: Tensor, weights: Mapping[str, Tensor], name: str, model: Model) -> Tensor:
-    hidden = ACTIVATIONS[model.activation](linear(x, *pair(weights, f"{name}mlp_in")))
-    return linear(hidden, *pair(weights, f"{name}mlp_out"))

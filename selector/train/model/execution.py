@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 #: (x, weight, bias) -> x @ weight^T + bias, as `layers.linear`.
 Product = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +50,12 @@ def product() -> Product | None:
     return _current.product
 
 
-def run_block(block: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+def run_block(block: Callable[[Tensor], R], x: Tensor) -> R:
     """block(x); what it computes inside is kept, or not, as the execution says.
 
     Recomputing gives the same bits: nothing in a block is drawn from a generator (dropout hashes).
     """
     if _current.recompute and torch.is_grad_enabled():
-        again = checkpoint(block, x, use_reentrant=False, preserve_rng_state=False)
-        assert isinstance(again, Tensor)
+        again: R = checkpoint(block, x, use_reentrant=False, preserve_rng_state=False)
         return again
     return block(x)

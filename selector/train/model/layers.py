@@ -43,7 +43,13 @@ def embedding(tokens: Tensor, table: Tensor) -> Tensor:
 
 
 def linear_parameters(
-    name: str, outputs: int, inputs: int, bias: bool, std: float, stacked: int = 1
+    name: str,
+    outputs: int,
+    inputs: int,
+    bias: bool,
+    std: float,
+    stacked: int = 1,
+    products: int = 1,
 ) -> list[Parameter]:
     """A hidden matrix [outputs, inputs] and, if wanted, its bias."""
     weight = Parameter(
@@ -52,6 +58,7 @@ def linear_parameters(
         section="hidden",
         std=std,
         stacked=stacked,
+        products=products,
     )
     shift = Parameter(name=f"{name}.bias", shape=(outputs,), section="vector")
     return [weight, shift] if bias else [weight]

@@ -47,8 +47,13 @@ def head_std(model: Model, vocabulary: int) -> float:
     return 0.0 if model.parametrization == "mup" else matrix_std(model, vocabulary, model.width)
 
 
+def router_std(model: Model) -> float:
+    """Of a router to experts: as of a head, but under mup it is not 0: all tokens would agree."""
+    return matrix_std(model, model.experts, model.width) * math.sqrt(_growth(model))
+
+
 def output_multiplier(model: Model) -> float:
-    """What the logits are multiplied by."""
+    """What the logits are multiplied by, those of routers too."""
     return 1 / _growth(model)
 
 
