@@ -60,7 +60,8 @@ def _lines(item: Explained) -> Iterator[tuple[str, str]]:
     )
     parts = asdict(item.memory).items()
     shares = ", ".join(f"{_bytes(count)} {name}" for name, count in parts if count)
-    yield "memory", f"{_bytes(item.memory.total)} by formula for one run: {shares}"
+    more = f"; {item.not_counted}" if item.not_counted else ""
+    yield "memory", f"{_bytes(item.memory.total)} by formula for one run: {shares}{more}"
     length = item.length
     if length is None:
         yield "a run", "its tokens are not known before the data is prepared or timed"
@@ -86,7 +87,7 @@ def _lines(item: Explained) -> Iterator[tuple[str, str]]:
 
 def _rates(item: Explained) -> Table:
     """The groups of parameters with their rates and decays."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     rules = {row.decay_rule for row in item.rates if row.decay_rule}
     decay = f"weight decay{', ' if rules else ''}{', '.join(rules)}"
     for name in ("  group", "parameters", "rule", "peak rate", "tuned", decay, "a step"):

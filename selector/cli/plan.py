@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from selector.study.study import Study
 
 _STAGES = {"rung1": "short", "explore": "explore", "screen": "screen", "verdict": "verdict"}
+_LONG = 14  # a word of an arm's name: its end says what sets the arm apart, so it needs the room
 
 
 def plan_mapping(made: Plan) -> dict[str, Any]:
@@ -85,10 +86,11 @@ def _arm_mapping(arm: ArmPlan) -> dict[str, Any]:
 def _table(arms: Sequence[ArmPlan]) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     stages = [stage for stage in _STAGES if any(stage in arm.runs for arm in arms)]
-    table.add_column("arm")
+    widest = max(len(word) for arm in arms for word in arm.name.split())
+    table.add_column("arm", overflow="fold")
     numbers = (*(_STAGES[stage] for stage in stages), "tokens a run", "parameters", "FLOPs in all")
     for name in numbers:
-        table.add_column(name, justify="right")
+        table.add_column(name if widest <= _LONG else name.replace(" ", "\n", 1), justify="right")
     for arm in arms:
         table.add_row(
             escape(arm.name),

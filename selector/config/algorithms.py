@@ -157,6 +157,31 @@ def completed(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**values, "settings": filled}
 
 
+def rate_mistake(algorithm: str, values: Mapping[str, Any]) -> str:
+    """Why `lr` is no factor on the rate that `algorithm` finds by itself; '' if it is, or none."""
+    lr, natural = values.get("lr"), capability(algorithm).natural_rate
+    if not isinstance(lr, int | float) or not natural:
+        return ""
+    if natural / _NEAR <= lr <= natural * _NEAR:
+        return ""
+    return (
+        f"lr: {algorithm} finds its own rate, and lr is a factor; expected {natural / _NEAR:g} to"
+        f" {natural * _NEAR:g}, got {lr}"
+    )
+
+
+def finds_its_rate(option: str, values: Mapping[str, Any]) -> bool:
+    """Whether the algorithm of this optimizer estimates its rate, and `lr` is a factor on it."""
+    name = str(values.get("algorithm", ALGORITHMS.get(option, "")))
+    return capability(name).natural_rate is not None
+
+
+def works_more(option: str, values: Mapping[str, Any]) -> bool:
+    """Whether its steps compute the loss again or its curvature, which no formula counts."""
+    own = capability(str(values.get("algorithm", ALGORITHMS.get(option, ""))))
+    return own.closure or own.curvature
+
+
 def branch_mistake(option: str, values: Mapping[str, Any]) -> str:
     """Why a longer run cannot start from a shorter one of this optimizer; '' if it can."""
     name = str(values.get("algorithm", ALGORITHMS.get(option, "")))
@@ -172,13 +197,7 @@ def branch_mistake(option: str, values: Mapping[str, Any]) -> str:
 
 def _mistakes(name: str, values: Mapping[str, Any]) -> list[str]:
     """What is wrong with the values that all algorithms share."""
-    found, lr = [], values.get("lr", 0.0)
-    natural = capability(name).natural_rate
-    if natural and not natural / _NEAR <= lr <= natural * _NEAR:
-        found.append(
-            f"lr: {name} finds its own rate, and lr is a factor; expected {natural / _NEAR:g} to"
-            f" {natural * _NEAR:g}, got {lr}"
-        )
+    found = [text for text in [rate_mistake(name, values)] if text]
     if values.get("weight_decay") and "weight_decay" not in settings()[name]:
         found.append(f"weight_decay: has no effect in {name}; expected 0")
     if values.get("weight_decay") and capability(name).one_group:

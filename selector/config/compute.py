@@ -8,6 +8,10 @@ from typing import Literal
 
 from selector.config import limits
 
+#: Dotted keys of what is only measured of a result: no run trains differently for it.
+MEASURED = ("compute.prune", "compute.quantize")
+#: Dotted keys of what changes the time and the memory of a run, and not what it computes.
+SAME_NUMBERS = frozenset(("compute.compile", "compute.activation_checkpointing"))
 Precision = Literal["fp32", "tf32", "bf16", "fp16", "float8"]
 
 

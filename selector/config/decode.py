@@ -64,13 +64,15 @@ def run_config(mapping: Mapping[str, Any]) -> RunConfig:
             parts[part] = technique(mapping[part], part, mistakes)
         else:
             parts[part] = dataclass_from(hints[part], mapping[part], part, mistakes)
-    mistakes.raise_if_any()
+    if parts.get("schedule") and parts.get("objective"):
+        for line in schedule_mistakes(parts["schedule"], parts["objective"]):
+            mistakes.add("", f"schedule.{line}")
+    if any(parts.get(part) is None for part in PARTS):
+        mistakes.raise_if_any()
     try:
         config = RunConfig(**parts)
     except ValueError as error:  # parts that are right alone and do not go together
-        raise ConfigError(str(error).splitlines()) from error
-    for line in schedule_mistakes(config.schedule, config.objective):
-        mistakes.add("", f"schedule.{line}")
+        mistakes.lines += str(error).splitlines()
     mistakes.raise_if_any()
     return config
 
@@ -102,6 +104,7 @@ def dataclass_from(kind: type[T], mapping: Any, where: str, mistakes: Mistakes) 
         elif item.default is MISSING and item.default_factory is MISSING:
             mistakes.add(_dotted(where, name), "missing")
     if len(mistakes.lines) > before:
+        _check_limits(arguments, where, mistakes)
         return None
     try:
         return kind(**arguments)
@@ -109,6 +112,15 @@ def dataclass_from(kind: type[T], mapping: Any, where: str, mistakes: Mistakes) 
         for line in str(error).splitlines():
             mistakes.add("", _dotted(where, line))
         return None
+
+
+def _check_limits(arguments: Mapping[str, Any], where: str, mistakes: Mistakes) -> None:
+    """Note numbers outside their limits where another mistake keeps the whole from being built."""
+    for name, value in arguments.items():
+        if name in limits.LIMITS and limits.is_number(value):
+            text = limits.mistake(name, value)
+            if text:
+                mistakes.add("", _dotted(where, text))
 
 
 def kind_mistake(given: Any, reference: Any) -> str | None:

@@ -93,8 +93,6 @@ class Metric:
             return "nothing may be chosen by the test part, which only verdict runs read"
         if self.of_judged_runs:
             return "only verdict runs report it"
-        if self.name.startswith(("pruned/", "quantized/", "whole/")):
-            return "runs of the search do not have it: only results that are judged are compressed"
         return "" if self.better else "neither more nor less of it is better"
 
 

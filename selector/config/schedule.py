@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from selector.config.limits import is_number
 from selector.config.objective import Objective
 from selector.config.technique import Technique
 
@@ -18,14 +17,14 @@ def schedule_mistakes(schedule: Technique, objective: Objective) -> Iterator[str
     """One line for each setting that leaves another without effect, beginning with its name."""
     values = schedule.values
     warmup = values.get("warmup")
-    if warmup == 1 and schedule.name not in _NOTHING_AFTER:
+    if warmup == 1 and warmup is not True and schedule.name not in _NOTHING_AFTER:
         yield f"warmup: expected below 1, got 1: nothing of the run is left for {schedule.name}"
     milestones = values.get("milestones")
     if isinstance(milestones, tuple):
-        numbers = [item for item in milestones if is_number(item)]
+        numbers = [item for item in milestones if isinstance(item, int | float)]
         if sorted(set(numbers)) != numbers:
             yield f"milestones: expected rising shares of the run, got {list(milestones)}"
-        elif numbers and is_number(warmup) and numbers[0] <= warmup:
+        elif numbers and isinstance(warmup, int | float) and numbers[0] <= warmup:
             yield f"milestones: expected shares above the warmup's {warmup}, got {numbers[0]}"
     if values.get("gamma") == 1 and schedule.name != "cyclic":
         yield "gamma: expected below 1, got 1: the rate would never be cut"

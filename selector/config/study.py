@@ -24,6 +24,7 @@ from selector.config.compose import Composer, load_yaml, parse_overrides
 from selector.config.decode import Mistakes, dataclass_from, kind_mistake, technique, unknown
 from selector.config.dotted import has_key, value_at
 from selector.config.identity import plain
+from selector.config.limits import is_number
 from selector.config.locations import conf_folder
 from selector.config.parts import check_keys, decode_parts, no_such_key
 from selector.config.question import Question
@@ -201,10 +202,26 @@ def _arm_mapping(
         return None, notes
     try:
         values = given_last(kept, own, given.values)
+        values |= _inside(given.ranges, raw, values)
         return composition.resolved({**values, **given.root}), notes
     except ConfigError as error:
         mistakes.lines += error.mistakes
         return None, notes
+
+
+def _inside(
+    ranges: Mapping[str, Any], raw: Mapping[str, Any], values: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The lower ends of the ranges that an arm's own value lies outside of; no run has that value.
+
+    So it is not refused either: a decay that is tuned may have a rule of which no default is.
+    """
+    own = {key: values.get(key, value_at(raw, key)) for key in ranges}
+    return {
+        key: item["low"]
+        for key, item in ranges.items()
+        if is_number(own[key]) and not item["low"] <= own[key] <= item["high"]
+    }
 
 
 def _typed_arm(

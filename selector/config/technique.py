@@ -33,7 +33,8 @@ class Technique:
         values, wrong = dict(self.values), []
         try:
             limits.refuse(values)
-            _refuse_decay(values)
+            if values.get("decay_rule") == "independent":
+                _refuse_decay(values["weight_decay"])
         except ValueError as error:
             wrong.append(str(error))
         if "algorithm" in values:
@@ -41,6 +42,8 @@ class Technique:
                 values = algorithms.completed(values)
             except ValueError as error:
                 wrong.append(str(error))
+        elif text := algorithms.rate_mistake(algorithms.ALGORITHMS.get(self.name, ""), values):
+            wrong.append(text)
         if wrong:
             raise ValueError("\n".join(wrong))
         object.__setattr__(self, "values", MappingProxyType(values))
@@ -50,19 +53,11 @@ class Technique:
         return self.values[key]
 
 
-def _refuse_decay(values: Mapping[str, Any]) -> None:
-    """Refuse a decay that leaves nothing of the weights, and a rate's multiple as the share."""
-    decay, rate = values.get("weight_decay"), values.get("lr")
-    if not limits.is_number(decay) or not limits.is_number(rate):
-        return
-    if values.get("decay_rule") == "independent" and decay >= _MOST_DECAY:
+def _refuse_decay(share: Any) -> None:
+    """Refuse the usual multiple of the rate where the share itself is meant."""
+    if limits.is_number(share) and share >= _MOST_DECAY:
         raise ValueError(
             "weight_decay: with decay_rule=independent matrices lose this share in every step;"
             f" expected a number below {_MOST_DECAY}, such as the rate times the usual weight decay"
-            f" (2e-3 * 0.1), got {decay}"
-        )
-    if values.get("decay_rule") == "decoupled" and rate * decay >= 1:
-        raise ValueError(
-            "weight_decay: with decay_rule=decoupled matrices lose lr * weight_decay in every step;"
-            f" expected below 1 / lr = {1 / rate:g}, got {decay}"
+            f" (2e-3 * 0.1), got {share}"
         )

@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+from selector.config.compute import Compute
 from selector.config.schema import RunConfig
+from selector.errors import ConfigError
+
+#: Of a run's compute, what every machine has.
+_PLAIN = (Compute.device, Compute.precision, Compute.compile)
 
 
 def refuse_unusable(config: RunConfig) -> None:
-    """Refuse an optimizer of a library that is not installed, or that refuses its values.
+    """Refuse a device, a precision or a library that is not here, or that refuses its values.
 
     PyTorch is imported only where there is something to try.
 
     Raises:
-        ConfigError: what is missing or refused.
+        ConfigError: what is missing or refused, a line each.
     """
-    if config.built_in and not config.optimizer.banked:
-        from selector.train.optimizer.usable import refuse_unusable as refuse
+    if not config.built_in:
+        return
+    mistakes: list[str] = []
+    compute = config.compute
+    if (compute.device, compute.precision, compute.compile) != _PLAIN:
+        from selector.train.usable import refuse_unusable as refuse_compute
 
-        refuse(config)
+        try:
+            refuse_compute(config)
+        except ConfigError as error:
+            mistakes += error.mistakes
+    if not config.optimizer.banked:
+        from selector.train.optimizer.usable import refuse_unusable as refuse_optimizer
+
+        try:
+            refuse_optimizer(config)
+        except ConfigError as error:
+            mistakes += error.mistakes
+    if mistakes:
+        raise ConfigError(mistakes)

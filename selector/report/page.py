@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -31,6 +32,8 @@ from selector.report.words import HEADLINES, answer_sentence, settle
 from selector.study.answer import Answer
 from selector.study.stored import StoredStudy
 from selector.study.study import Study
+
+_LONG_NAME = 20  # characters; shorter names fit into a table as they are
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,6 +174,7 @@ def _environment() -> jinja2.Environment:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["commands"] = _commands
+    environment.filters["breakable"] = _breakable
     return environment
 
 
@@ -181,6 +185,14 @@ def _commands(text: str) -> Markup:
         Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
         for place, part in enumerate(parts)
     )
+
+
+def _breakable(name: str) -> Markup:
+    """A long name with places where a line may end, so that a table of such names stays narrow."""
+    shown = escape(name)
+    if len(name) <= _LONG_NAME:
+        return shown
+    return Markup(re.sub(r"([_=])(?=.)", r"\1<wbr>", str(shown)))
 
 
 def _json(content: Any) -> Markup:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from selector import __version__
+from selector.config.algorithms import works_more
 from selector.config.catalogue import NOT_TUNED
 from selector.config.identity import plain
 from selector.report import interactions, pareto, together
@@ -150,6 +151,16 @@ def _tiers(study: Study) -> list[str]:
             f"Runs of {', '.join(alone)} train one at a time, not in banks: compare steps and"
             " tokens, and seconds only with runs that were alone too."
         )
+    more = [
+        arm.name
+        for arm in built_in
+        if works_more(arm.config.optimizer.name, arm.config.optimizer.values)
+    ]
+    if more:
+        found.append(
+            f"Steps of {', '.join(more)} compute the loss again or its curvature, which FLOPs leave"
+            " out: at equal tokens they are more work, and seconds show it."
+        )
     if foreign:
         found.append(
             f"Defaults and ranges of {', '.join(foreign)} are a library's or common to all its"
@@ -162,7 +173,8 @@ def reasons(answer: Answer, known: Collection[str] = ()) -> list[str]:
     """Why the verdict is not clearer, without what is in `known`, each in a sentence."""
     if answer.verdict is None:
         return []
-    return [f"Not settled: {reason}." for reason in answer.verdict.reasons if reason not in known]
+    own = dict.fromkeys(reason for reason in answer.verdict.reasons if reason not in known)
+    return [f"Not settled: {reason}." for reason in own]  # arms may share a reason
 
 
 def _recommended(trial: Trial | None) -> dict[str, Any] | None:

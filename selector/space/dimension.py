@@ -105,8 +105,8 @@ def dimension(key: str, mapping: Any, *, integer: bool = False) -> Dimension:
     if integer and step is not None and not float(step).is_integer():
         raise ValueError(f"step: expected a whole number, got {step}")
     for name in ("low", "high"):
-        if text := mistake(leaf, mapping[name]):
-            raise ValueError(f"{name}: {text}")
+        if mistake(leaf, mapping[name]):
+            raise ValueError(f"{name}: expected {allowed(leaf)}, got {mapping[name]}")
         if integer and not float(mapping[name]).is_integer():
             raise ValueError(f"{name}: expected a whole number, got {mapping[name]}")
     return Interval(

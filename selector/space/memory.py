@@ -14,8 +14,15 @@ from selector.space.cost import mlps_per_token, parameters
 
 _FULL, _HALF = 4, 2  # bytes of fp32; of bf16 and fp16
 #: Rows of state that a rule keeps for each parameter; Adafactor's are sums over rows and columns.
-_STATE = {"sgd": 1, "lion": 1, "adagrad": 1, "adafactor": 0}
+_STATE = {
+    **dict.fromkeys(("sgd", "lion", "adagrad", "schedule_free_sgd"), 1),
+    **dict.fromkeys(("ademamix", "mars", "sophia"), 3),
+    "adafactor": 0,
+    "prodigy": 4,
+}
 _STATE_OTHERWISE = 2  # Adam's two moments; most rules of libraries keep as much
+#: Keep matrices beside these rows, or whatever their algorithm wants.
+_MORE = ("soap", "shampoo", "library")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +60,15 @@ def memory(config: RunConfig, width: int = 1) -> Memory:
         # The probabilities, and the gradients of them and of the logits.
         logits=3 * tokens * config.data.vocabulary * _FULL,
     )
+
+
+def not_counted(config: RunConfig) -> str:
+    """What of the optimizer's state the formula leaves out, in words; empty: nothing."""
+    name = config.optimizer.name
+    if name not in _MORE:
+        return ""
+    own = config.optimizer.values.get("algorithm", name)
+    return f"what {own} keeps beyond {_STATE_OTHERWISE} numbers a parameter is not counted"
 
 
 def _kept(config: RunConfig) -> int:

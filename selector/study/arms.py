@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from selector.config.algorithms import works_more
+from selector.config.compute import SAME_NUMBERS
 from selector.config.decode import Mistakes
 from selector.config.regularization import PATIENCE, patience_mistake
 from selector.config.study import ComposedStudy
@@ -108,6 +110,12 @@ def _notes(composed: ComposedStudy, arms: tuple[Arm, ...]) -> list[str]:
                 f"{arm.name}: the learning rate is fixed at {source.config.optimizer['lr']},"
                 " not tuned: the comparison holds for this rate"
             )
+        optimizer = source.config.optimizer
+        if source.config.built_in and works_more(optimizer.name, optimizer.values):
+            notes.append(
+                f"{arm.name}: a step of its optimizer computes the loss again or its curvature,"
+                " which FLOPs leave out"
+            )
         if composed.sampler.name == "grid" and arm.space.dimensions:
             points = len(arm.space.grid())  # raises where a range cannot be enumerated
             if points > composed.budget.trials:
@@ -115,6 +123,12 @@ def _notes(composed: ComposedStudy, arms: tuple[Arm, ...]) -> list[str]:
                     f"{arm.name}: the grid has {points} points, of which the budget tries"
                     f" {composed.budget.trials}; budget.trials={points} tries all"
                 )
+    compared = {key for arm in arms for key in arm.compared}
+    if compared and compared <= SAME_NUMBERS:
+        notes.append(
+            f"{' and '.join(sorted(compared))}: runs compute the same numbers but for rounding:"
+            " arms differ in seconds and memory, and otherwise by chance"
+        )
     if composed.sampler.name == "grid" and composed.budget.replicates > 1:
         notes.append("a grid has no randomness: one sub-search an arm, and the seed is the unit")
     return notes

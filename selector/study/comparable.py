@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from selector.config.compute import MEASURED
 from selector.config.decode import Mistakes, unknown
 from selector.config.dotted import leaves
 from selector.config.identity import plain
@@ -30,6 +31,7 @@ def check_metrics(
     configs = [arm.config for arm in composed.arms]
     if not all(config.built_in for config in configs):
         return
+    _check_measured(configs, spaces, mistakes)
     differing = differences(configs, spaces)
     objective = configs[0].objective
     metric = find(objective.metric)
@@ -84,6 +86,31 @@ def incomparable(configs: Sequence[RunConfig], spaces: Sequence[Collection[str]]
         for metric in METRICS
         if metric.unlike.keys() & differing.keys()
     }
+
+
+def _check_measured(
+    configs: Sequence[RunConfig], spaces: Sequence[Collection[str]], mistakes: Mistakes
+) -> None:
+    """Note what is tuned, or sets arms apart, though it changes nothing that judges a run."""
+    without = [leaves(plain(config)) for config in configs]
+    own = [{key: mapping.pop(key) for key in MEASURED} for mapping in without]
+    for mapping in without:
+        del mapping["compute.name"]
+    twins = [
+        (own[first], own[second])
+        for second in range(len(own))
+        for first in range(second)
+        if without[first] == without[second]
+    ]
+    for key in MEASURED:
+        tuned = any(key in space for space in spaces)
+        if tuned or any(first[key] != second[key] for first, second in twins):
+            mistakes.add(
+                key,
+                f"is {'tuned' if tuned else 'all that sets arms apart'}, and no run trains or is"
+                " judged differently for it: the loss of the compressed copy is measured beside"
+                " that of the result; give one value to all arms",
+            )
 
 
 def _check(

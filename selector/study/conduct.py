@@ -129,7 +129,8 @@ def conduct(
     Raises:
         StudyError: another process runs it, what is stored asks another question, or it began
             with another start.
-        ConfigError: a library that an arm needs is not installed, or refuses its values.
+        ConfigError: a device, a precision or a library that an arm needs is not here, or a library
+            refuses its values.
         RunFailed: its runs crash again and again.
     """
     _refuse_unusable(study)

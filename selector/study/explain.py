@@ -17,7 +17,7 @@ from selector.space.cost import (
     product_weights,
 )
 from selector.space.derived import effective, width_multipliers
-from selector.space.memory import Memory, memory
+from selector.space.memory import Memory, memory, not_counted
 from selector.space.step_law import StepLaw, silence, suggested
 from selector.study.group_rates import Rates, rates
 from selector.study.study import Arm, Study
@@ -67,6 +67,8 @@ class Explained:
     """Counted over formula."""
     memory: Memory
     """By formula, of one run alone."""
+    not_counted: str
+    """What of its optimizer's memory the formula leaves out; empty: nothing."""
     length: Length | None
     """None: the tokens of a run are not known before the data is prepared or timed."""
     rates: tuple[Rates, ...]
@@ -114,6 +116,7 @@ def _explained(arm: Arm, counted: dict[str, float]) -> Explained:
         counted_flops_per_token=counted[shape],
         ratio=counted[shape] / once,
         memory=memory(config),
+        not_counted=not_counted(config),
         length=_length(config, arm.tokens) if arm.tokens else None,
         rates=rates(arm),
         derived=_derived(config, arm.tokens),

@@ -50,12 +50,16 @@ def rates(arm: Arm) -> tuple[Rates, ...]:
             _number(config.optimizer.values, "lr") * groups(config)[place].rate for config in ends
         )
         decayed = bool(group.decay) and decays[1] > 0
+        if group.name.startswith("vector"):  # which MARS leaves to AdamW at a rate of their own
+            own = _number(values, "lr_1d_ratio") or 1.0
+            group = replace(group, rate=group.rate * own)
+            low, high = low * own, high * own
         share = decay * group.decay * (1.0 if rule == "independent" else lr)
         found.append(
             Rates(
                 group=group.name,
                 parameters=group.size,
-                rule=group.rule,
+                rule=str(values["algorithm"]) if group.rule == "library" else group.rule,
                 lr=lr * group.rate,
                 lr_range=(low, high),
                 weight_decay=decay if decayed else 0.0,

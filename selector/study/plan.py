@@ -180,12 +180,16 @@ def _fixed(study: Study) -> dict[str, Value]:
     tuned = {key for arm in study.arms for key in arm.space.dimensions}
     built_in = all(arm.config.built_in for arm in study.arms)
     first = study.arms[0].choices
-    shown = [part for part in PARTS if part != "compute"] if built_in else ["objective"]
+    shown = PARTS if built_in else ("objective",)
     options: dict[str, Value] = {
         part: first[part]
         for part in shown
         if part in first and all(arm.choices.get(part) == first[part] for arm in study.arms)
     }
+    if options.get("compute") == "default":
+        del options["compute"]
+    if options.get("optimizer") == "library":  # it says nothing of what trains
+        options["optimizer.algorithm"] = study.arms[0].config.optimizer["algorithm"]
     values = {
         key: value
         for key, value in study.fixed.items()

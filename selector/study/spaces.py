@@ -203,6 +203,10 @@ def _scale(own: Any, given: Mapping[str, Any]) -> dict[str, Any]:
 def _check_values(arm: ComposedArm, key: str, item: Dimension, mistakes: Mistakes) -> None:
     """Note a mistake for a value of the range with which no configuration can exist."""
     current = value_at(plain(arm.config), key)
+    if isinstance(item, Interval) and isinstance(current, bool | str) and current != "auto":
+        named = str(current).lower() if isinstance(current, bool) else current
+        mistakes.add(key, f"is no number but {named}, so it has no range; expected choices")
+        return
     values = item.points()
     if values is None and isinstance(item, Interval):
         few = item.integer and item.high - item.low < _MOST_CHECKED

@@ -10,7 +10,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from selector.config.schema import RunConfig
 from selector.train import float8
-from selector.train.arithmetic import arithmetic
+from selector.train.arithmetic import Arithmetic, arithmetic
 from selector.train.compiled import compiled
 from selector.train.layout import Layout
 from selector.train.loss_scale import LossScale
@@ -22,6 +22,7 @@ from selector.train.regularization.penalty import add_l1
 from selector.train.regularization.stochastic_depth import StochasticDepth
 
 Drop = Callable[[Tensor, int], Tensor]
+Losses = Callable[[Mapping[str, Tensor], Tensor, Drop | None, Extras | None], tuple[Tensor, Tensor]]
 
 
 class Backward:
@@ -53,9 +54,9 @@ class Backward:
             self.scale = LossScale(len(parameters), parameters.device)
         rows = parameters[0] if len(parameters) == 1 else parameters
         self.weights = {name: view.requires_grad_() for name, view in layout.views(rows).items()}
-        self._losses = self._compute_losses
+        self._losses = _losses(config, self.arithmetic, parameters.dtype)
         if config.compute.compile:
-            self._losses = compiled(self._compute_losses, parameters.device)
+            self._losses = compiled(self._losses, parameters.device)
 
     def __call__(
         self,
@@ -101,20 +102,6 @@ class Backward:
             l1 = torch.where(active, regularization["l1"], 0.0)
             add_l1(self.gradients[:, columns], self._parameters[:, columns], l1)
         return reported.div_(accumulation)
-
-    def _compute_losses(
-        self,
-        weights: Mapping[str, Tensor],
-        windows: Tensor,
-        drop: Drop | None,
-        extras: Extras | None,
-    ) -> tuple[Tensor, Tensor]:
-        """The loss to train on and the one to report, [K] each, in the gradients' arithmetic."""
-        inputs = self.objective.inputs(windows)
-        with self.arithmetic.forward():
-            logits, penalty = self.model.training_forward(weights, inputs, self.config.model, drop)
-        loss, plain = self.objective.losses(logits.to(self.gradients.dtype), windows, extras)
-        return loss if penalty is None else loss + penalty, plain
 
     def products(
         self,
@@ -186,3 +173,22 @@ class Backward:
         return Extras(
             label_smoothing=regularization["label_smoothing"], z_loss=regularization["z_loss"]
         )
+
+
+def _losses(config: RunConfig, arithmetic: Arithmetic, dtype: torch.dtype) -> Losses:
+    """The function (weights, windows, drop, extras) -> the loss to train on, the one to report.
+
+    Both are [K] and in `dtype`. It holds no tensors, and so no bank's memory.
+    """
+    model, objective = MODELS[config.model.family], OBJECTIVES[config.objective.kind]
+
+    def losses(
+        weights: Mapping[str, Tensor], windows: Tensor, drop: Drop | None, extras: Extras | None
+    ) -> tuple[Tensor, Tensor]:
+        inputs = objective.inputs(windows)
+        with arithmetic.forward():
+            logits, penalty = model.training_forward(weights, inputs, config.model, drop)
+        loss, plain = objective.losses(logits.to(dtype), windows, extras)
+        return loss if penalty is None else loss + penalty, plain
+
+    return losses

@@ -11,8 +11,9 @@ torch.where, leave it alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from weakref import WeakMethod
 
 import numpy as np
 import numpy.typing as npt
@@ -84,7 +85,9 @@ class Bank:
         self.optimizer = OPTIMIZERS[config.optimizer.name](
             self.layout, self.parameters, self.gradients, groups(config)
         )
-        self.optimizer.recompute, self.optimizer.products = self._recompute, self._products
+        # Without a cycle of references: a bank's memory is free as soon as its runs have ended.
+        self.optimizer.recompute = weak(self._recompute)
+        self.optimizer.products = weak(self._products)
         self.active = torch.zeros(width, device=device, dtype=torch.bool)
         self.count = torch.zeros(width, device=device, dtype=torch.int64)
         """Steps that each slot's run has made."""
@@ -305,3 +308,15 @@ class Bank:
             else:
                 views[parameter.name].fill_(parameter.mean)
         return row.to(self.parameters)
+
+
+def weak(method: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A bound method whose owner is not kept alive by it."""
+    reference = WeakMethod(method)
+
+    def call(*arguments: Tensor) -> Tensor:
+        found = reference()
+        assert found is not None, "the owner is gone"
+        return found(*arguments)
+
+    return call

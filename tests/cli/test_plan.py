@@ -74,6 +74,21 @@ def test_rungs_that_are_off_say_why(pico):
     assert "a third of its tokens" not in text
 
 
+def test_a_narrow_table_cuts_no_name(pico, monkeypatch):
+    for columns, whole in ((100, True), (80, False)):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        text = pico.run("plan", "./pico.yaml", "model.parametrization=standard,mup")
+        table = text.partition("Tuned:")[0]
+        assert "…" not in table
+        assert ("parametrization=standard" in table) or not whole
+
+
+def test_a_setting_without_effect_is_noted(pico):
+    note = "note: batch.context_start: has no effect with context_warmup=0"
+    assert note in pico.run("plan", "./pico.yaml", "batch.context_start=12")
+    assert note not in pico.run("plan", "./pico.yaml", "batch.context_warmup=0.5")
+
+
 def test_a_function_has_no_flops_and_no_epochs(workplace):
     text = workplace.run("plan", "./study.yaml")
     assert "Fixed: objective mine." in text

@@ -335,3 +335,26 @@ def test_too_many_arms_are_refused_unless_told():
 def test_unknown_studies(study):
     with pytest.raises(ConfigError, match=r"unknown study|no such study file"):
         study_file(study)
+
+
+def test_mistakes_of_a_schedule_are_said_beside_those_of_other_parts() -> None:
+    overrides = ["optimizer=adamw", "schedule=step", "schedule.milestones=[0.5,0.2]"]
+    wrong = ["model.kv_heads=7", "model.activation=geluu", "model.depth=0", "schedule.warmup=true"]
+    with pytest.raises(ConfigError) as caught:
+        compose_study(study_file("quickstart"), [*overrides, *wrong])
+    keys = [line.partition(":")[0] for line in caught.value.mistakes]
+    assert sorted(keys) == [
+        *("model.activation", "model.depth", "schedule.milestones", "schedule.warmup")
+    ]
+
+
+def test_a_default_that_no_run_has_is_not_refused() -> None:
+    tuned = "optimizer.weight_decay=tag(log,interval(1e-5,1e-2))"
+    options = ["optimizer=adamw", "optimizer.decay_rule=independent"]
+    with pytest.raises(ConfigError, match="matrices lose this share"):
+        compose_study(study_file("quickstart"), options)
+    (arm,) = compose_study(study_file("quickstart"), [*options, tuned]).arms
+    assert arm.config.optimizer["weight_decay"] == 1e-5
+    around = tuned.replace("1e-2", "1")
+    (arm,) = compose_study(study_file("quickstart"), ["optimizer=adamw", around]).arms
+    assert arm.config.optimizer["weight_decay"] == 0.1

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from selector.report.page import _breakable
 from selector.report.write import write_report
 from selector.track.run import Outcome
 from tests.report.build import ADAMW, MUON, SGD, Builder, Surface, finished, study
@@ -178,3 +179,11 @@ def test_a_browser_runs_no_name_and_draws_every_figure(hostile: Path, tmp_path: 
     assert body.count("main-svg") >= len(places)
     assert "Content Security Policy" not in done.stderr
     assert "Uncaught" not in done.stderr
+
+
+def test_long_names_may_be_broken_and_stay_escaped() -> None:
+    assert _breakable("muon") == "muon"
+    name = "activation_checkpointing=false"
+    assert _breakable(name) == "activation_<wbr>checkpointing=<wbr>false"
+    assert "<img" not in _breakable(HOSTILE[1])
+    assert _breakable(HOSTILE[1]).count("<wbr>") == HOSTILE[1].count("=")

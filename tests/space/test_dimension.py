@@ -89,9 +89,9 @@ def test_ranges_survive_being_stored(mapping):
     ("mapping", "text"),
     [
         ({"low": 1.0, "high": 0.1}, "expected low below high, got low=1.0, high=0.1"),
-        ({"low": 0.1, "high": math.inf}, "high: lr: expected a finite number"),
-        ({"low": 0.1, "high": math.nan}, "high: lr: expected a finite number"),
-        ({"low": 0, "high": 1}, "low: lr: expected a finite number above 0"),
+        ({"low": 0.1, "high": math.inf}, "high: expected a finite number"),
+        ({"low": 0.1, "high": math.nan}, "high: expected a finite number"),
+        ({"low": 0, "high": 1}, "low: expected a finite number above 0"),
         ({"low": "a", "high": 1}, "low: expected a number, got 'a'"),
         ({"low": 0.1, "high": 1, "step": 2}, "expected a step above 0 that fits"),
         ({"low": 0.1, "high": 1, "log": True, "step": 0.1}, "a log range needs"),

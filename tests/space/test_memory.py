@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from selector.config.single import compose_single
-from selector.space.memory import block_bytes, memory
+from selector.space.memory import block_bytes, memory, not_counted
 from selector.train.bank import Bank
 
 PEAK = """
@@ -50,6 +50,26 @@ def test_the_state_of_a_rule_is_counted(optimizer):
     bank = Bank(made, 2, torch.device("cpu"))
     rows = sum(tensor.nbytes for tensor in bank.optimizer.state.values() if tensor.dim() == 2)
     assert memory(made, 2).optimizer == pytest.approx(rows, rel=0.01)
+
+
+@pytest.mark.parametrize("optimizer", ["ademamix", "mars", "prodigy", "schedule_free_sgd"])
+def test_the_state_of_a_library_is_counted(optimizer):
+    pytest.importorskip("pytorch_optimizer")
+    pytest.importorskip("schedulefree")
+    made = config(f"optimizer={optimizer}", "model=pico", "batch.micro_batch=1", "batch.context=8")
+    bank = Bank(made, 1, torch.device("cpu"))
+    bank.enter(0, made, 0, 4)
+    bank.step(torch.zeros(1, 1, 1, 9, dtype=torch.int64))
+    bank.drain()
+    kept = {
+        tensor.data_ptr(): tensor.nbytes
+        for state in bank.optimizer._own.state.values()
+        for tensor in state.values()
+        if torch.is_tensor(tensor)
+    }
+    assert memory(made).optimizer == pytest.approx(sum(kept.values()), rel=0.01)
+    assert not_counted(made) == ""
+    assert "what soap keeps beyond 2 numbers" in not_counted(config("optimizer=soap"))
 
 
 def test_a_rule_that_keeps_sums_of_rows_and_columns_is_counted_as_nothing():

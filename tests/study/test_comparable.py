@@ -71,6 +71,16 @@ def test_losses_under_label_smoothing_are_judged_by_accuracy():
     resolve(compose_study(study_file("quickstart"), [*overrides, *by_accuracy]))
 
 
+@pytest.mark.parametrize("key", ["compute.prune", "compute.quantize"])
+def test_what_is_only_measured_of_a_result_is_not_compared(composed, key):
+    values = {"compute.prune": (0.0, 0.5), "compute.quantize": ("none", "int8")}[key]
+    (line,) = said(composed, compare={key: values})
+    assert line.startswith(f"{key}: is all that sets arms apart, and no run trains")
+    assert said(composed, compare={key: values, "model.qk_norm": (False, True)}) == []
+    (line,) = said(composed, tune=(key,))
+    assert line.startswith(f"{key}: is tuned")
+
+
 def test_a_tuned_key_makes_the_trials_unlike(composed):
     (line,) = said(composed, tune=("optimizer.lr", SMOOTHING))
     assert f"{SMOOTHING} is tuned" in line
@@ -154,3 +164,16 @@ def test_what_a_report_marks(composed):
     assert "models" in found["gradient_norm"]
     assert not found.keys() & {"validation/accuracy", "seconds", "flops"}
     assert incomparable([config, config], [(), ()]) == {}
+
+
+def test_a_plan_says_what_is_alike_and_what_is_more_work() -> None:
+    def notes(*overrides: str) -> str:
+        asked = ["sampler=random", *overrides]
+        return "\n".join(resolve(compose_study(study_file("quickstart"), asked)).notes)
+
+    alike = "compute.compile: runs compute the same numbers"
+    assert alike in notes("optimizer=adamw", "compute.compile=true,false")
+    assert alike not in notes("compute.compile=true,false")
+    more = "sophia: a step of its optimizer computes the loss again or its curvature"
+    assert more in notes("optimizer=sophia,adamw")
+    assert "or its curvature" not in notes("optimizer=soap,adamw")

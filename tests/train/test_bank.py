@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -195,3 +197,22 @@ def test_another_shape_does_not_fit(configure: Callable[..., RunConfig]) -> None
     with pytest.raises(ValueError, match="does not fit"):
         bank.enter(0, other, seed=1, steps=1)
     bank.enter(0, replace(configure(), schedule=configure(schedule={"warmup": 0}).schedule), 1, 1)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "schedule_free_adamw"])
+def test_a_banks_memory_is_free_as_soon_as_it_is_gone(
+    configure: Callable[..., RunConfig], optimizer: str
+) -> None:
+    if optimizer != "adamw":
+        pytest.importorskip("schedulefree")
+    config = configure(optimizer)
+    bank = Bank(config, 1, CPU)
+    bank.enter(0, config, 1, 2)
+    bank.step(torch.zeros(1, 1, 4, 17, dtype=torch.int64))
+    rows = weakref.ref(bank.parameters)
+    gc.disable()  # what it frees may come too late: a GPU holds one bank, not two
+    try:
+        del bank
+        assert rows() is None
+    finally:
+        gc.enable()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from time import perf_counter
 
 import pytest
 import torch
 
-from selector.train.peak import SHEETS, on_sheet, peak
+from selector.train.peak import SHEETS, _measured, on_sheet, peak
+
+measured = _measured.__wrapped__
 
 
 @pytest.mark.parametrize(
@@ -49,6 +52,14 @@ def test_precisions_of_one_gpu_are_in_order() -> None:
     for peaks, _ in SHEETS.values():
         speeds = [peaks[name] for name in ("fp32", "tf32", "bf16", "float8") if name in peaks]
         assert speeds == sorted(speeds)
+
+
+def test_other_processes_do_not_lower_the_peak_of_one_thread(monkeypatch) -> None:
+    cpu, late = torch.device("cpu"), itertools.count()
+    alone = measured(cpu, "fp32", 1).flops_per_second
+    monkeypatch.setattr("selector.train.peak.perf_counter", lambda: float(next(late)))
+    beside = measured(cpu, "fp32", 1).flops_per_second
+    assert beside > alone / 10  # by that clock every product takes a second: 3e8
 
 
 def test_a_cpu_is_measured_once_and_in_truth() -> None:

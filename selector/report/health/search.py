@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from selector.config.algorithms import finds_its_rate
 from selector.config.limits import LIMITS
 from selector.report.digits import number, setting
 from selector.report.health.evidence import Evidence, Finding
@@ -98,7 +99,11 @@ def untuned_rate(evidence: Evidence) -> Iterator[Finding]:
     for found in evidence.arms:
         arm = found.arm
         rate = arm.config.optimizer.values.get("lr")
-        tuned = key in arm.space.dimensions or key in arm.compared
+        keys = {*arm.space.dimensions, *arm.compared}
+        tuned = key in keys or (
+            finds_its_rate(arm.config.optimizer.name, arm.config.optimizer.values)
+            and any(other.startswith("optimizer.") for other in keys)
+        )
         if tuned or not isinstance(rate, int | float) or not arm.config.built_in:
             continue
         wider = f"tag(log,interval({setting(rate / 10.0)},{setting(rate * 10.0)}))"

@@ -11,6 +11,8 @@ from typing import Any
 from selector.train.schedule.falls import between, half_cosine
 from selector.train.schedule.warmup import rise, warmed_steps
 
+_ROUNDING = 1e-9  # of a cycle: a restart that rounding missed would be a step at the floor
+
 
 def cosine_restarts(step: int, steps: int, values: Mapping[str, Any]) -> float:
     """`cycles` half cosines, each from the peak to `floor` (SGDR, arXiv 1608.03983).
@@ -24,9 +26,7 @@ def cosine_restarts(step: int, steps: int, values: Mapping[str, Any]) -> float:
     lengths = [float(values["stretch"]) ** cycle for cycle in range(int(values["cycles"]))]
     left = (step - warmed) * sum(lengths) / (steps - warmed)  # in lengths of the first cycle
     for length in lengths:
-        if (
-            left < length - 1e-9
-        ):  # a restart that is missed by rounding would be a step at the floor
+        if left < length - _ROUNDING:
             break
         left -= length
     return between(values["floor"], half_cosine(max(0.0, left) / length))

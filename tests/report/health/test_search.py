@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
+from selector.config.locations import study_file
+from selector.config.study import compose_study
 from selector.report.health.remedy import range_text
+from selector.report.health.search import untuned_rate
 from selector.space.interval import Interval
+from selector.study.arms import resolve
 from selector.track.run import Result, Told, Trial
 from tests.report.build import ADAMW, MUON, Builder, Surface, finished, study
 from tests.report.health.planted import all_found, found
@@ -78,3 +84,15 @@ def test_rungs_that_rank_otherwise_than_whole_runs_are_said() -> None:
     assert finding.remedy == "selector run optimizers budget.rungs=never name=optimizers_whole"
     assert "hardly agree (rank correlation " in finding.text
     assert all_found(with_rungs(correlated=True)) == []
+
+
+def test_an_optimizer_that_finds_its_rate_is_tuned_by_another_key() -> None:
+    tuned = resolve(compose_study(study_file("quickstart"), ["optimizer=prodigy,adamw"]))
+    arms: list[Any] = [SimpleNamespace(arm=arm) for arm in tuned.arms]
+    assert "optimizer.d_coef" in tuned.arms[0].space.dimensions
+    both: Any = SimpleNamespace(study=tuned, arms=arms)
+    assert not list(untuned_rate(both))
+    fixed = replace(tuned.arms[0], space=replace(tuned.arms[0].space, dimensions={}))
+    alone: Any = SimpleNamespace(study=tuned, arms=[SimpleNamespace(arm=fixed)])
+    (finding,) = untuned_rate(alone)
+    assert finding.arm == "prodigy"
