@@ -90,11 +90,11 @@ def keys_of_some(
         found.add(key)
         with_it = {**having[0], key: having[0].get(key, values.get(key))}
         without = {name: value for name, value in lacking[0].items() if name != key}
-        mistakes.add(
-            key,
+        text = (
             f"only some arms have this key: {_options(having)}, and not {_options(lacking)}; give"
-            f" it to those alone, in a study file:\n  arms:\n{_listed(with_it)}\n{_listed(without)}",
+            " it to those alone, in a study file:"
         )
+        mistakes.add(key, "\n".join([text, "  arms:", _listed(with_it), _listed(without)]))
     return found
 
 
