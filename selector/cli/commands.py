@@ -197,23 +197,26 @@ def doctor(asked: argparse.Namespace) -> int:
 
 
 def list_(asked: argparse.Namespace) -> int:
-    """Studies, axes and techniques, a line each."""
-    from selector.cli import show
-    from selector.config.catalogue import axes, known_answers, studies
+    """Studies, axes, techniques and settings, a line each; of one option, its YAML file."""
+    from selector.cli import catalogue
+    from selector.config.catalogue import axes
+    from selector.config.decode import unknown
 
+    axis, _, option = (asked.axis or "").partition("/")
     found = axes()
-    if asked.axis and asked.axis not in found:
-        from selector.config.decode import unknown
-
-        raise ConfigError(unknown("axis", asked.axis, list(found)))
+    if axis and axis not in found:
+        raise ConfigError(unknown("axis", axis, list(found)))
+    if option and option not in found[axis]:
+        raise ConfigError(unknown(f"option of {axis}", option, list(found[axis])))
     if asked.json:
-        chosen = {asked.axis: found[asked.axis]} if asked.axis else found
-        described = {
-            axis: {name: vars(option) for name, option in options.items()}
-            for axis, options in chosen.items()
-        }
-        return _json({"axes": described, "studies": {} if asked.axis else studies()})
-    show.catalogue(found, studies(), known_answers(), asked.axis)
+        one = catalogue.option_mapping(axis, option) if option else None
+        return _json(one or catalogue.catalogue_mapping(axis))
+    if option:
+        print(catalogue.option_text(axis, option), end="")
+    elif axis:
+        catalogue.show_axis(axis)
+    else:
+        catalogue.show_everything()
     return 0
 
 

@@ -33,7 +33,7 @@ and how sure are we?
   selector rerun  STUDY [--trial N] [override …]   train the recommended again and compare
   selector train  FILE|[override …]    one run of one configuration, no study
   selector ui     [--port 5000]        the MLflow UI on 127.0.0.1
-  selector list   [AXIS]               studies, axes, techniques
+  selector list   [AXIS[/OPTION]]      studies, axes, techniques, settings; one technique's file
   selector doctor                      what is here, what will be used, what is missing for what
   selector import NAME SOURCE          earlier results (CSV, MLflow, Optuna) as a start for a search
 
@@ -143,5 +143,8 @@ _COMMANDS: dict[
     "ui": (commands.ui, _port),
     "import": (importing.import_, importing.describe),
     "doctor": (commands.doctor, lambda parser: None),
-    "list": (commands.list_, _optional("axis", "such as optimizer; default: studies and axes")),
+    "list": (
+        commands.list_,
+        _optional("axis", "such as optimizer or optimizer/soap; default: everything"),
+    ),
 }

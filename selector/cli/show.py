@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.padding import Padding
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from selector.config.catalogue import Option
     from selector.study.status import Status
 
 
@@ -53,38 +51,6 @@ def arms_table(arms: Sequence[Mapping[str, Any]], judged_by: str) -> Table:
         best = "" if arm["best"] is None else f"{arm['best']:.4f}"
         table.add_row(escape(arm["name"]), f"{arm['finished']}/{arm['total']}", best, failures)
     return table
-
-
-def catalogue(
-    axes: Mapping[str, Mapping[str, Option]],
-    studies: Mapping[str, str],
-    known_answers: Sequence[str],
-    axis: str | None,
-) -> None:
-    """What there is to choose from: the options of one axis, or everything in short."""
-    console = Console(highlight=False)
-    if axis:
-        table = Table(box=None, pad_edge=False, show_header=False)
-        for name, option in axes[axis].items():
-            marks = f" [dim]({escape(option.marks)})[/]" if option.marks else ""
-            table.add_row(f"[bold]{escape(name)}[/]", f"{escape(option.text)}{marks}")
-        console.print(table)
-        return
-    console.print("[bold]studies[/]  (selector run STUDY)")
-    table = Table(box=None, pad_edge=False, show_header=False)
-    for name, text in studies.items():
-        if name not in known_answers:
-            table.add_row(f"  [bold]{escape(name)}[/]", escape(text))
-    console.print(table)
-    console.print("\n[bold]known answers[/]  (does what others found come out here, too?)")
-    console.print(Padding(escape(", ".join(known_answers)), (0, 0, 0, 2)))
-    console.print("\n[bold]axes[/]  (selector list AXIS)")
-    table = Table(box=None, pad_edge=False, show_header=False)
-    for name, options in axes.items():
-        words = [item if option.banked else f"{item}*" for item, option in options.items()]
-        table.add_row(f"  [bold]{name}[/]", escape(", ".join(words)))
-    console.print(table)
-    console.print("\n* trains unbanked: one run at a time")
 
 
 def counted(number: int, word: str) -> str:

@@ -12,6 +12,7 @@ from selector.config import limits
 MEASURED = ("compute.prune", "compute.quantize")
 #: Dotted keys of what changes the time and the memory of a run, and not what it computes.
 SAME_NUMBERS = frozenset(("compute.compile", "compute.activation_checkpointing"))
+DEVICES = "auto | cpu | cuda | cuda:N | mps | xpu"
 Precision = Literal["fp32", "tf32", "bf16", "fp16", "float8"]
 
 
@@ -43,9 +44,7 @@ class Compute:
         """Refuse devices that torch has no name for, and arithmetic that a CPU does not have."""
         mistakes = []
         if not re.fullmatch(r"auto|cpu|mps|(cuda|xpu)(:\d+)?", self.device):
-            mistakes.append(
-                f"device: expected auto, cpu, cuda, cuda:N, mps or xpu, got {self.device!r}"
-            )
+            mistakes.append(f"device: expected {DEVICES.replace(' | ', ', ')}, got {self.device!r}")
         if self.precision == "tf32" and self.device == "cpu":
             mistakes.append("precision: tf32 has no effect on a CPU; expected fp32 or bf16 there")
         if text := limits.mistake("prune", self.prune):

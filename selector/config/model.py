@@ -47,8 +47,8 @@ class Model:
     """Feed-forward layers in each block, of which each token passes through a few that a router
     picks for it (arXiv 1701.06538); 0: one, for all."""
     experts_per_token: int = 2
-    """How many: those of the highest probabilities, which are their weights in the sum, divided by
-    their own sum where there are two or more (arXiv 2202.08906)."""
+    """Experts that a token passes through: those of the highest probabilities, which are their
+    weights in the sum, divided by their own sum where there are two or more (arXiv 2202.08906)."""
     expert_capacity: float = 1.25
     """In training an expert takes this many times its even share of the tokens of a sequence at
     most, the first ones; it adds nothing to the others (arXiv 2101.03961, section 2.2)."""
@@ -82,8 +82,8 @@ class Model:
     init_std: float = 0.02
     """Standard deviation of what `initialization` does not derive from a matrix's shape."""
     residual_init: Literal["scaled", "plain", "zero"] = "scaled"
-    """Of the projections back into the residual stream: divided by sqrt(2 * depth) as in GPT-2,
-    as other matrices, or 0."""
+    """Projections back into the residual stream at the start: divided by sqrt(2 * depth) as in
+    GPT-2, as other matrices, or 0."""
     parametrization: Literal["standard", "per_layer_rate", "mup"] = "standard"
     """How initial values, multipliers and learning rates follow the width. standard: they do not.
     per_layer_rate: the rates of hidden matrices do (arXiv 2407.05872). mup: all of them, as in
