@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from selector.config.near import near
 
 #: Of pytorch_optimizer: what `algorithms.json` and `CAPABILITIES` were checked against.
 VERSION = "4.1.0"
@@ -125,6 +127,26 @@ def settings() -> Mapping[str, Mapping[str, Any]]:
     return found
 
 
+def trainable() -> list[str]:
+    """The algorithms that can train here, by name."""
+    return sorted(name for name in settings() if not capability(name).refused)
+
+
+def written_as(option: str, options: Iterable[str]) -> str:
+    """What to write instead of `optimizer=option`, which is none of the `options`; '': nothing.
+
+    An algorithm is named where it is called so, or nearly, if no option nearly is. Case and signs
+    do not count: schedule_free_radam is schedulefreeradam.
+    """
+    word = re.sub(r"[^a-z0-9]", "", option.lower())
+    if why := capability(word).refused:
+        return f"{word} cannot train here: {why}"
+    if word in settings():
+        return f"{word} is an algorithm of `library`: optimizer=library optimizer.algorithm={word}"
+    close = [] if near(option, options) else near(word, trainable())
+    return f"did you mean optimizer=library optimizer.algorithm={close[0]}?" if close else ""
+
+
 def completed(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values of an option that names an `algorithm`, all of its `settings` filled in.
 
@@ -209,9 +231,14 @@ def _unknown(kind: str, given: object, known: Any, why: str = "", of: str = "") 
     if why:
         return f"{given} cannot train here: {why}"
     names = sorted(known)
-    close = get_close_matches(str(given), names, n=3)
+    close = near(str(given), names, most=3)
     hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
     owner = f" of {of}" if of else ""
+    if kind == "algorithm":
+        trained = len(trainable())
+        return (
+            f"unknown {kind} {given!r}{hint or ';'} `selector list optimizer` names all {trained}"
+        )
     return f"unknown {kind}{owner} {given!r}; known: {', '.join(names) or 'none'}{hint}"
 
 

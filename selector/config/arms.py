@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from selector.config.command_line import (
 )
 from selector.config.compose import Composer
 from selector.config.decode import Mistakes, unknown
+from selector.config.dotted import has_key
 from selector.config.question import Question
 from selector.config.schema import GROUPS, PARTS, RunConfig
 
@@ -61,6 +62,50 @@ def compared_arms(
         )
         mistakes.add("compare", text)
     return unique
+
+
+def keys_of_some(
+    arms: Sequence[Mapping[str, Any]],
+    raws: Sequence[Mapping[str, Any]],
+    values: Mapping[str, Any],
+    mistakes: Mistakes,
+) -> set[str]:
+    """The dotted keys that arms are asked to have and only some have, each noted as a mistake.
+
+    Args:
+        arms: what is compared, arm by arm.
+        raws: their compositions.
+        values: dotted key -> value, as the command line gives it to every arm.
+        mistakes: gets a line for each key, with the arms of a study file that it could be.
+    """
+    found = set()
+    for key in dict.fromkeys([*values, *(key for arm in arms for key in arm)]):
+        asked = [
+            (arm, raw) for arm, raw in zip(arms, raws, strict=True) if key in {**values, **arm}
+        ]
+        having = [arm for arm, raw in asked if key in GROUPS or has_key(raw, key)]
+        lacking = [arm for arm, raw in asked if arm not in having]
+        if not having or not lacking:
+            continue
+        found.add(key)
+        with_it = {**having[0], key: having[0].get(key, values.get(key))}
+        without = {name: value for name, value in lacking[0].items() if name != key}
+        mistakes.add(
+            key,
+            f"only some arms have this key: {_options(having)}, and not {_options(lacking)}; give"
+            f" it to those alone, in a study file:\n  arms:\n{_listed(with_it)}\n{_listed(without)}",
+        )
+    return found
+
+
+def _options(arms: Sequence[Mapping[str, Any]]) -> str:
+    names = [arm_name({k: v for k, v in arm.items() if k in GROUPS}) for arm in arms]
+    return " and ".join(dict.fromkeys(names))
+
+
+def _listed(arm: Mapping[str, Any]) -> str:
+    """An arm as a line of YAML."""
+    return f"    - {{{', '.join(f'{key}: {_text(value)}' for key, value in arm.items())}}}"
 
 
 def _check_then(compared: list[str], arms: int, mistakes: Mistakes) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from selector.config import algorithms
 from selector.config.compose import Composer, Override
 from selector.config.decode import Mistakes, unknown
 from selector.config.question import Question
@@ -105,5 +106,8 @@ def given_last(*places: Mapping[str, Any]) -> dict[str, Any]:
 def check_option(group: str, option: Any, composer: Composer, mistakes: Mistakes) -> None:
     """Note a mistake where `option` is no option of `group`."""
     known = composer.options(group)
-    if str(option) not in known:
-        mistakes.add(group, unknown("option", str(option), known))
+    if str(option) in known:
+        return
+    written = algorithms.written_as(str(option), known) if group == "optimizer" else ""
+    plain = unknown("option", str(option), known)
+    mistakes.add(group, f"unknown option {str(option)!r}; {written}" if written else plain)

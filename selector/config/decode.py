@@ -9,11 +9,11 @@ from __future__ import annotations
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
-from difflib import get_close_matches
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from selector.config import limits
+from selector.config.near import near
 from selector.config.schedule import schedule_mistakes
 from selector.config.schema import PARTS, RunConfig
 from selector.config.technique import Technique
@@ -41,7 +41,7 @@ class Mistakes:
 
 def unknown(kind: str, given: str, known: Sequence[str]) -> str:
     """The text for a name that does not exist: what is known, and what may have been meant."""
-    close = get_close_matches(given, known, n=1)
+    close = near(given, known)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     return f"unknown {kind} {given!r}; known: {', '.join(known) or 'none'}{hint}"
 

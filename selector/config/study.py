@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from selector.config.arms import arm_name, compared_arms, mixed_precisions
+from selector.config.arms import arm_name, compared_arms, keys_of_some, mixed_precisions
 from selector.config.budget import Budget
 from selector.config.command_line import (
     OUTSIDE_ARMS,
@@ -100,8 +100,10 @@ def compose_study(
     mistakes.raise_if_any()
     assert question is not None
     arms, notes, mappings = [], [], []
+    raws = [composer.compose(_chosen(compared, given)).raw() for compared in chosen]
+    partly = keys_of_some(chosen, raws, given.values, mistakes)
     for compared in chosen:
-        mapping, dropped = _arm_mapping(composer, question.set, compared, given, mistakes)
+        mapping, dropped = _arm_mapping(composer, question.set, compared, given, partly, mistakes)
         notes += dropped
         if mapping is not None:
             mappings.append(mapping)
@@ -174,9 +176,13 @@ def _arm_mapping(
     settings: Mapping[str, Any],
     compared: Mapping[str, Any],
     given: CommandLine,
+    partly: Set[str],
     mistakes: Mistakes,
 ) -> tuple[dict[str, Any] | None, list[str]]:
-    """The resolved composition of an arm and what was dropped for it; None after a mistake."""
+    """The resolved composition of an arm and what was dropped for it; None after a mistake.
+
+    Keys `partly` there, in some arms alone, are noted as mistakes already.
+    """
     own = {key: value for key, value in compared.items() if key not in GROUPS}
     chosen = _chosen(compared, given)
     composition = composer.compose(chosen)
@@ -196,9 +202,9 @@ def _arm_mapping(
             mistakes.add(f"set.{key}", no_such_key(key, raw))
     check_lengths(kept, "set", mistakes)
     check_keys(kept, raw, mistakes)
-    check_keys(own, raw, mistakes)
-    check_keys(given.values, raw, mistakes)
-    if len(mistakes.lines) > before:
+    check_keys(own.keys() - partly, raw, mistakes)
+    check_keys(given.values.keys() - partly, raw, mistakes)
+    if partly or len(mistakes.lines) > before:
         return None, notes
     try:
         values = given_last(kept, own, given.values)

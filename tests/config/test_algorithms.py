@@ -53,6 +53,9 @@ def test_settings_are_compared_and_tuned_like_other_keys():
     ("overrides", "words"),
     [
         (["algorithm=adn"], "did you mean 'adan'"),
+        (["algorithm=Came"], "unknown algorithm 'Came'; did you mean 'came'"),
+        (["algorithm=Came"], "`selector list optimizer` names all 1"),
+        (["algorithm=zzz"], "unknown algorithm 'zzz'; `selector list optimizer` names all 1"),
         (["algorithm=lomo"], "lomo cannot train here: it works inside the backward pass"),
         (["algorithm=sam"], "sam cannot train here: it wraps another optimizer"),
         (["algorithm=adan", "settings.beta=1"], "known: betas, eps, max_grad_norm"),

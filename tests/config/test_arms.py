@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import dedent
+
 import pytest
 
 from selector.config.arms import arm_name
@@ -163,3 +165,19 @@ def test_arms_of_other_precision_that_differ_in_more_are_noted(tmp_path):
     assert compose(study=write_study(tmp_path, twin)).notes == ()
     assert compose("optimizer=adamw,muon", "compute.precision=fp32,bf16").notes == ()
     assert compose("compute=default,bf16,fp16").notes == ()
+
+
+def test_a_key_of_some_arms_is_given_in_a_study_file(tmp_path):
+    """What the message offers is a study that composes."""
+    overrides = ["optimizer=library,adamw,muon", "optimizer.algorithm=came", "optimizer.lr=0.01"]
+    with pytest.raises(ConfigError) as caught:
+        compose_study(study_file("quickstart"), overrides)
+    (text,) = caught.value.mistakes
+    assert text.startswith(
+        "optimizer.algorithm: only some arms have this key: library, and not adamw and muon"
+    )
+    example = text.partition(":\n")[2]
+    file = tmp_path / "offered.yaml"
+    file.write_text(f"defaults: [selector_study, _self_]\nname: offered\n{dedent(example)}\n")
+    came, adamw = compose_study(file, []).arms
+    assert (came.config.optimizer["algorithm"], adamw.config.optimizer.name) == ("came", "adamw")

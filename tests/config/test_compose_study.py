@@ -166,6 +166,11 @@ def test_folders_with_odd_names(tmp_path, folder):
     [
         ("optimizer=adamww", "optimizer: unknown option 'adamww'; known: adafactor, adagrad, adam"),
         ("optimizer=adamw,muonn", "did you mean 'muon'?"),
+        ("optimizer=sopa", "did you mean 'soap'?"),
+        ("optimizer=adamw,adahessian", "optimizer=library optimizer.algorithm=adahessian"),
+        ("optimizer=schedule_free_radam", "optimizer.algorithm=schedulefreeradam"),
+        ("optimizer=adahesian", "did you mean optimizer=library optimizer.algorithm=adahessian?"),
+        ("optimizer=lomo", "unknown option 'lomo'; lomo cannot train here: it works inside"),
         ("optimizer.lrr=0.1", "no such key: unknown key 'lrr'; known: lr"),
         ("budget.trails=3", "did you mean 'trials'?"),
         ("budgett=small", "unknown key 'budgett'"),
