@@ -92,8 +92,8 @@ def keys_of_some(
         without = {name: value for name, value in lacking[0].items() if name != key}
         mistakes.add(
             key,
-            f"only some arms have this key: {_options(having)}, and not {_options(lacking)}; give it"
-            " to those alone, in a study file:\n"
+            f"only some arms have this key: {_options(having)}, and not {_options(lacking)};"
+            " give it to those alone, in a study file:\n"
             f"  arms:\n{_listed(with_it)}\n{_listed(without)}",
         )
     return found
