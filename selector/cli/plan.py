@@ -44,7 +44,7 @@ def plan_mapping(made: Plan) -> dict[str, Any]:
         "estimated_seconds": made.estimated_seconds,
         "detectable": made.detectable,
         "detectable_metric": made.detectable_metric,
-        "notes": list(study.notes),
+        "notes": [*study.notes, *made.missing],
         "changes": list(made.changes),
     }
 
@@ -57,7 +57,7 @@ def show_plan(made: Plan, study: str, overrides: Sequence[str]) -> None:
     console.print(_table(made.arms))
     for line in _lines(made):
         console.print(escape(line), soft_wrap=True)
-    for note in asked.notes:
+    for note in (*asked.notes, *made.missing):
         console.print(f"note: {escape(note)}", soft_wrap=True)
     if made.changes:
         console.print(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib.util import find_spec
 
+from selector.config.technique import Technique
 from selector.errors import ConfigError
 
 #: Package -> the extra of selector that brings it.
@@ -29,8 +30,25 @@ def installed(package: str) -> bool:
     return find_spec(package) is not None
 
 
-def refuse_missing(package: str) -> None:
-    """Raise ConfigError where `package` is not installed, with the command that installs it."""
-    if not installed(package):
-        extra = EXTRA_OF[package]
-        raise ConfigError(f"{package} is not installed here: pip install 'selector[{extra}]'")
+def remedy(package: str) -> str:
+    """The command that installs `package`, by selector's extra where one brings it."""
+    extra = EXTRA_OF.get(package)
+    return f"pip install 'selector[{extra}]'" if extra else f"pip install {package}"
+
+
+def missing(optimizer: Technique) -> str:
+    """Which package the optimizer needs and how to get it; '' where it is installed, or none."""
+    wanted = str(optimizer.values.get("algorithm", optimizer.name))
+    return _missing(PACKAGES.get(("optimizer", optimizer.name), ""), wanted)
+
+
+def refuse_missing(package: str, optimizer: str) -> None:
+    """Raise ConfigError where `package`, which `optimizer` needs, is not installed."""
+    if text := _missing(package, optimizer):
+        raise ConfigError(text)
+
+
+def _missing(package: str, optimizer: str) -> str:
+    if not package or installed(package):
+        return ""
+    return f"optimizer {optimizer} needs {package}, which is not installed here: {remedy(package)}"

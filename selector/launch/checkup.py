@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from selector.config import extras
 from selector.launch import telemetry
 from selector.launch.cores import available_cores
 from selector.track.place import Place, look
@@ -209,7 +210,7 @@ def _optional() -> Iterator[Finding]:
         if importlib.util.find_spec(module) is None:
             yield Finding(
                 group="features", name=package, text=f"not installed; for {purpose}",
-                state="missing", remedy=f"pip install {package}",
+                state="missing", remedy=extras.remedy(package),
             )  # fmt: skip
         else:
             version = _version(package) or "installed"

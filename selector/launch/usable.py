@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from selector.config import extras
 from selector.config.compute import Compute
 from selector.config.schema import RunConfig
 from selector.errors import ConfigError
@@ -29,7 +30,9 @@ def refuse_unusable(config: RunConfig) -> None:
             refuse_compute(config)
         except ConfigError as error:
             mistakes += error.mistakes
-    if not config.optimizer.banked:
+    if text := extras.missing(config.optimizer):
+        mistakes.append(text)
+    elif not config.optimizer.banked:
         from selector.train.optimizer.usable import refuse_unusable as refuse_optimizer
 
         try:

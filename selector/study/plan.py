@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from selector.config import extras
 from selector.config.command_line import OUTSIDE_ARMS
 from selector.config.schema import PARTS
 from selector.config.technique import Value
@@ -66,6 +67,8 @@ class Plan:
     """The same at the first look alone."""
     changes: tuple[str, ...]
     """How what is stored under its name asks another question: `run` will refuse it."""
+    missing: tuple[str, ...]
+    """What is to be installed here before it can run, and how."""
 
     @property
     def runs(self) -> int:
@@ -106,10 +109,16 @@ def make_plan(study: Study, runs: Path) -> Plan:
         more_by_extensions=looks[-1] * sum(_extended(study, arm) for arm in study.arms),
         estimated_seconds=_estimated_seconds(study, stored, arms) if not changes else None,
         changes=tuple(changes),
+        missing=_missing(study),
         detectable=detectable[-1],
         detectable_metric=_in_metric(study, units),
         detectable_first=detectable[0],
     )
+
+
+def _missing(study: Study) -> tuple[str, ...]:
+    found = [extras.missing(arm.config.optimizer) for arm in study.arms if arm.config.built_in]
+    return tuple(dict.fromkeys(filter(None, found)))
 
 
 def _in_metric(study: Study, units: Sequence[int]) -> float | None:

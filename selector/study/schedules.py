@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from selector.config.schema import RunConfig
 from selector.config.technique import Technique
@@ -64,20 +64,29 @@ def arm_length_mistakes(study: Study, arm: Arm) -> list[str]:
 
 def schedule_notes(study: Study) -> list[str]:
     """Combinations that train, and are hardly what was meant."""
-    found = []
+    falling: dict[str, list[str]] = {}
+    found: list[str] = []
     for arm in study.arms:
         if not arm.config.built_in:
             continue
-        schedule = arm.config.schedule
-        if schedule.name != "constant" and is_schedule_free(arm.config.optimizer):
-            found.append(
-                f"schedule: {arm.name}: {arm.config.optimizer.name} averages its weights in place"
-                f" of a falling rate; with {schedule.name} it gets both. Its authors use a warmup"
-                " and schedule=constant"
-            )
+        schedule, optimizer = arm.config.schedule, arm.config.optimizer
+        if schedule.name != "constant" and is_schedule_free(optimizer):
+            algorithm = str(optimizer.values.get("algorithm", optimizer.name))
+            falling.setdefault(algorithm, []).append(schedule.name)
         if arm.tokens and "decay" in schedule.values:
             found += _short_decay(arm)
-    return found
+    return [*_both(falling), *found]
+
+
+def _both(falling: Mapping[str, list[str]]) -> Iterator[str]:
+    """One note for all schedule-free algorithms under schedules that fall."""
+    if falling:
+        schedules = dict.fromkeys(name for names in falling.values() for name in names)
+        yield (
+            f"schedule: {' and '.join(falling)}: an average of the weights takes the place of a"
+            f" falling rate; with {' or '.join(schedules)} there are both. The authors use a warmup"
+            " and schedule=constant"
+        )
 
 
 def is_schedule_free(optimizer: Technique) -> bool:

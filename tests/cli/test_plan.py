@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from selector.config import extras
+
 
 @pytest.fixture
 def pico(workplace):
@@ -133,3 +135,15 @@ def test_an_explanation_for_programs_and_for_people(pico, monkeypatch):
         "Step Law",
     ):
         assert expected in explained, expected
+
+
+def test_a_library_that_is_not_installed_is_noted_before_the_run_refuses(pico, monkeypatch):
+    monkeypatch.setattr(extras, "find_spec", lambda package: None)
+    asked = ("./pico.yaml", "optimizer=library,soap,adamw", "name=missing")
+    text = "which is not installed here: pip install 'selector[optimizers]'"
+    notes = [note for note in pico.json("plan", *asked)["notes"] if text in note]
+    assert [note.partition(" needs ")[0] for note in notes] == ["optimizer adan", "optimizer soap"]
+    assert f"note: {notes[1]}" in pico.run("plan", *asked)
+    error = pico.run("run", *asked, code=2)
+    assert f"soap: {notes[1]}" in error
+    assert "optimizer adan needs pytorch_optimizer" in error

@@ -113,10 +113,13 @@ def test_optional_packages_are_missing_for_a_feature_alone(
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     findings = look()
-    for package in ("pytorch_optimizer", "schedulefree", "nvidia-ml-py"):
+    for package, what in {
+        "pytorch_optimizer": "'selector[optimizers]'",
+        "schedulefree": "'selector[optimizers]'",
+        "nvidia-ml-py": "nvidia-ml-py",
+    }.items():
         found = named(findings, package)
-        assert found.state == "missing"
-        assert found.remedy == f"pip install {package}"
+        assert (found.state, found.remedy) == ("missing", f"pip install {what}")
     assert not checkup.broken(findings)
 
 

@@ -67,7 +67,7 @@ def test_a_decay_that_is_cut_short_is_said() -> None:
 
 
 def test_a_falling_rate_under_a_schedule_free_optimizer_is_said() -> None:
-    found = study("schedule=constant,cosine")
+    found = study("schedule=constant,cosine,linear_to_zero")
     free = [
         replace(
             arm,
@@ -79,4 +79,12 @@ def test_a_falling_rate_under_a_schedule_free_optimizer_is_said() -> None:
     ]
     assert not schedule_notes(found)
     (note,) = schedule_notes(replace(found, arms=tuple(free)))
-    assert note.startswith("schedule: cosine: schedule_free_adamw averages its weights")
+    assert note.startswith("schedule: schedule_free_adamw: an average of the weights takes")
+    assert "with cosine or linear_to_zero there are both" in note
+
+
+def test_of_a_library_the_algorithm_is_named() -> None:
+    algorithms = "optimizer.algorithm=schedulefreeradam,schedulefreesgd"
+    asked = [*BASE[1:], "optimizer=library", algorithms]
+    (note,) = schedule_notes(resolve(compose_study(study_file("quickstart"), asked)))
+    assert note.startswith("schedule: schedulefreeradam and schedulefreesgd: an average")

@@ -87,7 +87,8 @@ class Library(Optimizer):
             ConfigError: the library is not installed, or refuses the values.
         """
         super().enter(slot, values, groups)
-        extras.refuse_missing(self.package)
+        algorithm = values.get("algorithm") or self.algorithm
+        extras.refuse_missing(self.package, str(algorithm))
         self._made = 0
         self._tensors = self._views(self.parameters[slot])
         try:
