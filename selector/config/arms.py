@@ -90,17 +90,9 @@ def keys_of_some(
         found.add(key)
         with_it = {**having[0], key: having[0].get(key, values.get(key))}
         without = {name: value for name, value in lacking[0].items() if name != key}
-<<<<<<< HEAD
-        mistakes.add(
-            key,
-            f"only some arms have this key: {_options(having)}, and not {_options(lacking)};"
-            " give it to those alone, in a study file:\n"
-            f"  arms:\n{_listed(with_it)}\n{_listed(without)}",
-=======
         text = (
             f"only some arms have this key: {_options(having)}, and not {_options(lacking)}; give"
             " it to those alone, in a study file:"
->>>>>>> discover
         )
         mistakes.add(key, "\n".join([text, "  arms:", _listed(with_it), _listed(without)]))
     return found
