@@ -155,6 +155,8 @@ def train(asked: argparse.Namespace) -> int:
     tracker = make_tracker(composed.tracker, asked.runs)
     try:
         with StopSignals() as signals, Progress(silent=asked.json) as progress:
+            for note in composed.notes:
+                progress.notice(note)
             done = single(
                 composed,
                 asked.runs,

@@ -29,6 +29,8 @@ class Single:
     """The study and the trial whose recommendation it starts from; empty: none."""
     launcher: Launch
     tracker: Track
+    notes: tuple[str, ...] = ()
+    """What a person may not expect: settings of the recommendation that an option replaced."""
 
 
 def compose_single(stored: Mapping[str, Any], overrides: Sequence[str], where: str = "") -> Single:
@@ -83,7 +85,37 @@ def compose_single(stored: Mapping[str, Any], overrides: Sequence[str], where: s
         origin=origin,
         launcher=launcher,
         tracker=tracker,
+        notes=_replaced(stored, given, composer),
     )
+
+
+def _replaced(stored: Mapping[str, Any], given: CommandLine, composer: Composer) -> tuple[str, ...]:
+    """What the recommendation had chosen in a part that an option on the command line replaces.
+
+    What the replaced option itself has by default is no choice: `model=nano` is to change its size.
+    """
+    found = []
+    for part in PARTS:
+        option = (stored.get("choices") or {}).get(part)
+        if part not in given.groups or option not in composer.options(part):
+            continue
+        usual = composer.compose({part: option}).raw()[part]
+        chosen = [
+            f"{part}.{key}={_text(value)}"
+            for key, value in stored[part].items()
+            if key in usual and value != usual[key] and f"{part}.{key}" not in given.values
+        ]
+        if chosen:
+            found.append(
+                f"{part}={given.groups[part]} replaces the recommended {part}, and these choices of"
+                f" it; add what is to stay: {' '.join(chosen)}"
+            )
+    return tuple(found)
+
+
+def _text(value: Any) -> str:
+    """A value as the command line takes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value).replace(" ", "")
 
 
 def _refuse_what_has_no_meaning(

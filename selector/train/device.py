@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import platform
 import resource
 import sys
@@ -42,6 +43,8 @@ def reset_peak_memory(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     else:
+        with suppress(OSError, AttributeError):  # glibc keeps what earlier runs freed
+            ctypes.CDLL(None).malloc_trim(0)
         with suppress(OSError):  # Linux: 5 resets the peak of the resident memory, proc(5)
             Path("/proc/self/clear_refs").write_text("5")
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-_WINDOW, _FEWEST = 128, 32  # steps before a step: at most, and to say anything at all
+_WINDOW, _FEWEST = 128, 16  # steps before a step: at most, and to say anything at all
 _DEVIATIONS = 7.0
 _NORMAL = 1.4826  # a normal distribution's standard deviation in median absolute deviations
 

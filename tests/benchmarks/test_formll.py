@@ -8,6 +8,7 @@ from benchmarks.method.formll import TABLE, lines
 TOLERANCE = 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not TABLE.exists(), reason=f"{TABLE} is not here")
 def test_the_best_size_grows_with_compute_as_published() -> None:
     found = lines(TABLE)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
 import yaml
 
 
+@pytest.mark.slow
 def test_from_the_plan_to_the_recommendation(workplace):
     overrides = [
         "./study.yaml",

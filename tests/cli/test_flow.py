@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 
+import pytest
 import yaml
 
 from selector.cli import main
@@ -62,6 +63,7 @@ def test_running_again_repeats_nothing_and_a_larger_budget_goes_on(workplace):
     assert stamps == {p: p.stat().st_mtime_ns for p in stamps}
 
 
+@pytest.mark.slow
 def test_a_changed_question_is_refused_and_can_be_stored_beside(workplace):
     workplace.run("run", "./study.yaml")
     text = workplace.run("run", "./study.yaml", "budget.tokens=200", code=2)

@@ -114,6 +114,7 @@ def test_seeds_of_the_stages_are_disjoint(place):
     assert not seeds[0] & seeds[1]
 
 
+@pytest.mark.slow
 def test_a_second_stage_goes_on_after_any_loss(place):
     place.run("run", "./study.yaml")
     before = recommendation(place, "mine-together")
@@ -166,6 +167,7 @@ def test_the_second_stage_by_name(place):
     assert place.json("rerun", "mine-together")["agrees"] is True
 
 
+@pytest.mark.slow
 def test_a_larger_budget_holds_for_both_stages(place):
     place.run("run", "./study.yaml")
     place.run("run", "mine", "budget.replicates=3")

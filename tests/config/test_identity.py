@@ -127,9 +127,10 @@ def test_all_mistakes_of_a_mapping_are_collected():
         run_config(mapping)
     assert caught.value.mistakes == (
         "model.colour: unknown key 'colour'; known: name, version, family, depth, width, heads,"
-        " head_size, kv_heads, mlp_ratio, activation, norm, norm_place, position, bias,"
-        " tied_embeddings, qk_norm, logit_softcap, parallel_block, initialization, init_std,"
-        " residual_init, parametrization, base_width",
+        " head_size, kv_heads, mlp_ratio, activation, experts, experts_per_token,"
+        " expert_capacity, balance_loss, norm, norm_place, position, bias, tied_embeddings,"
+        " qk_norm, logit_softcap, parallel_block, initialization, init_std, residual_init,"
+        " parametrization, base_width",
         "model.depth: expected int, got 'two'",
         "schedule: missing",
         "batch.context: expected a finite number from 1, got 0",

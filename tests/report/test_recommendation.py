@@ -150,3 +150,17 @@ def test_selector_train_takes_the_file(tmp_path: Path) -> None:
     assert single.length == ("tokens", stored.study.budget.tokens)
     assert single.seed == stored.study.seed_of("verdict", trial.sub_search)
     assert single.origin["trial"] == trial.number
+
+
+def test_what_an_option_takes_from_a_recommendation_is_said() -> None:
+    stored = finished(ADAMW, MUON, SGD, trials=4).stored()
+    found = answer(stored.study, stored.record)
+    assert found.recommended is not None
+    mapping = from_yaml(recommended_yaml(stored, found.recommended, "recommended.yaml"))
+    mapping["model"] |= {"position": "rope", "norm": "rms"}
+    (note,) = compose_single(mapping, ["model=mini", "model.norm=rms"]).notes
+    assert note.startswith("model=mini replaces the recommended model")
+    assert note.endswith("add what is to stay: model.position=rope")
+    kept = compose_single(mapping, ["model.depth=3"])
+    assert kept.notes == ()
+    assert kept.config.model.position == "rope"

@@ -136,6 +136,7 @@ def test_what_a_reader_should_know_of_the_rows_is_noted(tmp_path, overrides, not
     assert any(text.startswith(note) for text in notes), notes
 
 
+@pytest.mark.slow
 def test_a_study_against_a_table_runs_without_torch_and_its_report_names_the_table(tmp_path):
     file, table = write_study(tmp_path), write(tmp_path)
     code = (
