@@ -1,5 +1,32 @@
-"""One thread for everything numeric: tests share the machine with processes they start."""
+"""What all tests share: one thread for everything numeric, and shipped files composed once."""
 
 import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests share the machine with what they start
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compositions_of_shipped_files() -> Iterator[None]:
+    """Hydra takes a tenth of a second to compose a study, and no test changes shipped ones."""
+    from selector.config.compose import Composer, Composition
+
+    plain = Composer._compose
+    found: dict[tuple[Path, Path, tuple[tuple[str, str], ...]], Composition] = {}
+
+    def once(self: Composer, choices: Mapping[str, str]) -> Composition:
+        if not self.file.resolve().is_relative_to(_ROOT):
+            return plain(self, choices)
+        key = (self.file, self.conf, tuple(sorted(choices.items())))
+        if key not in found:
+            found[key] = plain(self, choices)
+        return found[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Composer, "_compose", once)
+        yield

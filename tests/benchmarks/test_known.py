@@ -172,6 +172,7 @@ def test_every_known_study_has_expectations():
     assert set(CPU) <= stems
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_a_known_study_can_be_planned_and_has_the_arms_of_its_claims(name, tmp_path):
     (tmp_path / "text.txt").write_text("words " * 1000)

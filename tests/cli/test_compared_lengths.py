@@ -35,6 +35,7 @@ def test_from_the_plan_to_the_recommendation(workplace):
     assert "arms: stored tokens=50, tokens=100, now tokens=50, tokens=200" in text
 
 
+@pytest.mark.slow
 def test_a_stored_length_is_replaced_by_one_in_other_words(workplace):
     workplace.run("run", "./study.yaml", "budget=smoke", "budget.tokens=7")
     text = workplace.run("plan", "mine", "budget.epochs=2", code=2)

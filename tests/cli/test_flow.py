@@ -95,6 +95,7 @@ def test_a_plain_script_without_a_main_guard(workplace):
     assert done.stdout == "once\n20 ['explore', 'verdict']\n20 20\n"
 
 
+@pytest.mark.slow
 def test_an_unfinished_study_says_so(workplace):
     process = workplace.start("run", "./study.yaml", "set=x", "objective.parameters.seconds=1.5")
     process.communicate(timeout=30)
@@ -109,6 +110,7 @@ def test_an_unfinished_study_says_so(workplace):
     assert workplace.json("status", "mine")["state"] == "interrupted"
 
 
+@pytest.mark.slow
 def test_a_study_in_which_everything_fails_says_so_with_its_exit_code(workplace):
     good = (workplace.folder / "mine.py").read_text()
     (workplace.folder / "mine.py").write_text("def train(config, run):\n    raise SystemExit(0)\n")
@@ -137,6 +139,7 @@ def test_a_stored_name_goes_on_as_it_was_asked(workplace):
     assert workplace.json("status", "mine")["runs"]["finished"] == 10
 
 
+@pytest.mark.slow
 def test_going_on_from_another_folder(workplace):
     (workplace.folder / "text.txt").write_text("all work and no play makes jack a dull boy\n" * 500)
     (workplace.folder / "text.yaml").write_text(

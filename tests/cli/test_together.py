@@ -153,6 +153,7 @@ def test_ctrl_c_in_the_second_stage_and_the_same_command_goes_on(place):
     assert place.finished("mine-together") == 24
 
 
+@pytest.mark.slow
 def test_the_second_stage_by_name(place):
     place.run("run", "./study.yaml")
     status = place.json("status", "mine-together")
@@ -174,6 +175,7 @@ def test_a_larger_budget_holds_for_both_stages(place):
     assert (place.finished(), place.finished("mine-together")) == (36, 36)
 
 
+@pytest.mark.slow
 def test_nothing_to_combine_is_said_and_no_second_stage_follows(place):
     less = "objective.parameters.gains=[0.3, 0.0, 0.0]"
     text = place.run("run", "./study.yaml", less)
@@ -191,6 +193,7 @@ def test_a_first_stage_that_a_limit_ended_has_no_second_one_yet(place):
     assert recommendation(place)["together"]["state"] == "to_come"
 
 
+@pytest.mark.slow
 def test_other_accepted_choices_than_stored_ones_are_not_mixed(place):
     place.run("run", "./study.yaml")
     shutil.rmtree(place.folder / "runs/mine")

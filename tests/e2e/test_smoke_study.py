@@ -63,6 +63,7 @@ def test_a_study_of_optimizers_from_libraries(folder, capsys):
     assert json.loads(capsys.readouterr().out)["agrees"] is True
 
 
+@pytest.mark.slow
 def test_a_rerun_on_other_text_says_so_before_it_compares(folder, capsys):
     (folder / "text.txt").write_text("the quick brown fox jumps over the lazy dog\n" * 2000)
     options = ["budget=smoke", "tracker=none", "name=mine", "batch.micro_batch=4"]

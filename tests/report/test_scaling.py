@@ -49,6 +49,7 @@ def test_a_law_without_noise_comes_back() -> None:
     assert law.misfit < 1e-5
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_in_nine_of_ten_repetitions() -> None:
     random = numpy.random.default_rng(1)
     held = dict.fromkeys([*TRUE, "size", "growth"], 0)

@@ -82,6 +82,7 @@ def test_a_relative_table_lies_below_the_folder_where_it_was_asked(tmp_path, mon
     assert study.arms[0].config.objective.table == str(tmp_path / "runs.csv")
 
 
+@pytest.mark.slow
 def test_all_that_is_wrong_is_said_before_anything_runs(tmp_path):
     study = (
         STUDY.replace("[constant, linear]", "[constant, cosine]") + "  optimizer: [adamw, sgd]\n"
@@ -187,6 +188,7 @@ def asked(name: str, table: str, tmp_path: Path, *overrides: str):
     return written[-1].recommendation
 
 
+@pytest.mark.slow
 @needs_tables
 def test_decay_beats_constant_by_fifteen_hundredths_and_the_best_rate_depends_on_it(tmp_path):
     found = asked("lr_scheduling", "lr_scheduling/runs.csv", tmp_path)
@@ -205,6 +207,7 @@ def test_decay_beats_constant_by_fifteen_hundredths_and_the_best_rate_depends_on
     assert 1.2e-3 < rates["decay_share=0.9, decay=linear"] < 3e-3
 
 
+@pytest.mark.slow
 @needs_tables
 def test_muon_is_best_at_130_million(tmp_path):
     found = asked("marin_optimizers", "marin_optimizers/best_configs.csv", tmp_path)

@@ -104,6 +104,7 @@ def test_told_again_after_a_restart_everything_is_there_once(stored: Stored) -> 
     assert stored.history(after["c"]) == {**expected, ("loss", 0): 1.0}
 
 
+@pytest.mark.slow
 def test_every_value_of_long_runs_arrives(stored: Stored) -> None:
     tracker = stored.tracker()
     keys = ("a", "b", "c")

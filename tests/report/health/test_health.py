@@ -52,6 +52,7 @@ def test_a_study_without_any_result_has_no_findings_of_results() -> None:
     assert all_found(Builder(study([ADAMW, MUON]), [ADAMW, MUON])) == []
 
 
+@pytest.mark.slow
 def test_two_thousand_runs_take_less_than_a_second() -> None:
     arms = [ADAMW, MUON, Surface(name="lion"), Surface(name="adam")]
     built = reporting(finished(*arms, trials=60, replicates=8, verdict_seeds=3), healthy)

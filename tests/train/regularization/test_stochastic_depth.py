@@ -68,6 +68,7 @@ def test_a_slot_of_a_bank_skips_as_alone() -> None:
     assert together[1].eq(1).all()
 
 
+@pytest.mark.slow
 def test_everything_at_once_trains_in_a_bank_as_alone(
     with_sgd: Configure, corpus: Corpus, tools: Any
 ) -> None:
