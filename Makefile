@@ -38,7 +38,7 @@ smoke: $(VENV)/installed ## a study of a few runs from end to end
 	$(BIN)/selector run quickstart budget=smoke name=smoke
 	test -s reports/smoke/index.html
 
-known: $(VENV)/installed ## an hour: does it find what the literature found?
+known: $(VENV)/installed ## does it find what the literature found?
 	$(BIN)/python -m benchmarks.known
 
 .PHONY: help install quickstart check slow test-gpu fix smoke known

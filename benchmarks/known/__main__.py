@@ -1,6 +1,6 @@
 """Run the studies of known answers and say which of them came out as expected.
 
-python -m benchmarks.known                        # all that fit on two CPU cores: an hour
+python -m benchmarks.known                        # all that fit on two CPU cores
 python -m benchmarks.known d19_clipping           # one
 python -m benchmarks.known --stored [STUDY ...]   # check what is stored, run nothing
 python -m benchmarks.known d05_optimizers_equal compute.device=cuda     # one sized for a GPU

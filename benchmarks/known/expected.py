@@ -10,7 +10,7 @@ from math import inf
 
 from benchmarks.known.claims import Claim
 
-#: Sized for two CPU cores, at most a quarter of an hour each.
+#: Sized for two CPU cores; the aim is a quarter of an hour each.
 CPU = (
     *("d19_clipping", "d03_adamw_against_sgd", "d10_rate_and_width", "d11_warmup_and_rates"),
     "d12_schedules",

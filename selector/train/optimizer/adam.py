@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 
 from selector.train.layout import Layout, Parameter
-from selector.train.optimizer.base import Optimizer, Piece
-from selector.train.optimizer.groups import Group
+from selector.train.optimizer.base import Elementwise, Piece
 from selector.train.optimizer.step import Step
 
 
@@ -55,17 +54,11 @@ def adam_update(
         parameters.addcmul_(scratch, moves[piece.treatment])
 
 
-class Adam(Optimizer):
+class Adam(Elementwise):
     """Both moments, corrected for their start at zero: Adam, and AdamW."""
 
     settings: ClassVar[tuple[str, ...]] = ("beta1", "beta2", "eps")
     buffers = ("first", "second")
-
-    def __init__(
-        self, layout: Layout, parameters: Tensor, gradients: Tensor, groups: Sequence[Group]
-    ) -> None:
-        super().__init__(layout, parameters, gradients, groups)
-        self._pieces = self.pieces()
 
     def update(self, step: Step) -> None:
         """See the base class."""

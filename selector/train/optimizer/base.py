@@ -219,6 +219,16 @@ class Optimizer(ABC):
         return found
 
 
+class Elementwise(Optimizer):
+    """A rule that treats all columns alike, value by value."""
+
+    def __init__(
+        self, layout: Layout, parameters: Tensor, gradients: Tensor, groups: Sequence[Group]
+    ) -> None:
+        super().__init__(layout, parameters, gradients, groups)
+        self._pieces = self.pieces()
+
+
 def _number(name: str, value: Any) -> float:
     """A value as a number; one of a few words is its place among them."""
     return float(WORDS[name].index(value) if isinstance(value, str) else value)

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
-from torch import Tensor
 
-from selector.train.layout import Layout
-from selector.train.optimizer.base import Optimizer
-from selector.train.optimizer.groups import Group
+from selector.train.optimizer.base import Elementwise
 from selector.train.optimizer.step import Step
 
 
-class Lion(Optimizer):
+class Lion(Elementwise):
     """Step -lr * sign(beta1 * m + (1 - beta1) * g); then m = beta2 * m + (1 - beta2) * g."""
 
     settings = ("beta1", "beta2")
     buffers = ("momentum",)
-
-    def __init__(
-        self, layout: Layout, parameters: Tensor, gradients: Tensor, groups: Sequence[Group]
-    ) -> None:
-        super().__init__(layout, parameters, gradients, groups)
-        self._pieces = self.pieces()
 
     def update(self, step: Step) -> None:
         """See the base class."""

@@ -7,28 +7,17 @@ https://www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf), Adagr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
-from torch import Tensor
 
-from selector.train.layout import Layout
-from selector.train.optimizer.base import Optimizer
-from selector.train.optimizer.groups import Group
+from selector.train.optimizer.base import Elementwise
 from selector.train.optimizer.step import Step
 
 
-class RMSprop(Optimizer):
+class RMSprop(Elementwise):
     """Buffer b = momentum * b + g / (sqrt(v) + eps); the step is -lr * b."""
 
     settings = ("beta2", "eps", "momentum")
     buffers = ("second", "momentum")
-
-    def __init__(
-        self, layout: Layout, parameters: Tensor, gradients: Tensor, groups: Sequence[Group]
-    ) -> None:
-        super().__init__(layout, parameters, gradients, groups)
-        self._pieces = self.pieces()
 
     def update(self, step: Step) -> None:
         """See the base class."""
@@ -46,17 +35,11 @@ class RMSprop(Optimizer):
             piece.parameters.addcmul_(buffer, moves[piece.treatment])
 
 
-class Adagrad(Optimizer):
+class Adagrad(Elementwise):
     """The step is -lr * g / (sqrt(sum of all g * g) + eps)."""
 
     settings = ("eps",)
     buffers = ("sum",)
-
-    def __init__(
-        self, layout: Layout, parameters: Tensor, gradients: Tensor, groups: Sequence[Group]
-    ) -> None:
-        super().__init__(layout, parameters, gradients, groups)
-        self._pieces = self.pieces()
 
     def update(self, step: Step) -> None:
         """See the base class."""
