@@ -10,8 +10,8 @@ import numpy
 
 from selector.report.digits import number, setting, size
 from selector.report.ease import ease, ease_sentences
-from selector.study.agenda import LIMIT
 from selector.study.answer import Answer
+from selector.study.decisions import LIMIT
 from selector.study.history import DECISION as START
 from selector.study.searches import LOOK, Searches
 from selector.study.stored import StoredStudy

@@ -11,9 +11,9 @@ from selector.config.identity import plain
 from selector.report.compare import metric_on_test, tokens_spent
 from selector.space.cost import parameters
 from selector.space.dimension import range_mapping
-from selector.study.agenda import SAMPLER
 from selector.study.answer import Answer
 from selector.study.comparable import marks
+from selector.study.decisions import SAMPLER
 from selector.study.sampler import sampler_facts
 from selector.study.stored import StoredStudy
 from selector.track.record import StoredRun
