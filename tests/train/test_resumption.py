@@ -104,14 +104,22 @@ def attempts(
     [
         pytest.param({"optimizer": "adamw", "regularization": {"dropout": 0.2}}, id="adamw"),
         pytest.param({"optimizer": "muon", "regularization": {"ema": 0.1}}, id="muon-ema"),
-        pytest.param({"optimizer": "adafactor", "regularization": {"swa": 0.5}}, id="swa", marks=pytest.mark.slow),
+        pytest.param(
+            {"optimizer": "adafactor", "regularization": {"swa": 0.5}},
+            id="swa",
+            marks=pytest.mark.slow,
+        ),
         pytest.param({"optimizer": "sgd", "schedule": PLATEAU}, id="plateau"),
         pytest.param(
             {"optimizer": "adamw", "values": {"lr": 0.3}, "regularization": {"patience": 2}},
             id="patience",
         ),
-        pytest.param({"optimizer": "sgd", "regularization": {"sam": 0.05}}, id="sam", marks=pytest.mark.slow),
-        pytest.param({"optimizer": "schedule_free_adamw"}, id="schedule-free", marks=pytest.mark.slow),
+        pytest.param(
+            {"optimizer": "sgd", "regularization": {"sam": 0.05}}, id="sam", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            {"optimizer": "schedule_free_adamw"}, id="schedule-free", marks=pytest.mark.slow
+        ),
         pytest.param({"optimizer": "soap"}, id="library", marks=pytest.mark.slow),
     ],
 )
@@ -176,7 +184,10 @@ def _pickle(path: Path) -> None:
         _flip,
         _flip_the_manifest,
         _pickle,
-        *(pytest.param(damage, marks=pytest.mark.slow) for damage in (_truncate, _empty, _no_state)),
+        *(
+            pytest.param(damage, marks=pytest.mark.slow)
+            for damage in (_truncate, _empty, _no_state)
+        ),
     ],
 )
 def test_a_damaged_state_is_set_aside_and_the_one_before_is_used(
