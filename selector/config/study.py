@@ -30,6 +30,7 @@ from selector.config.parts import check_keys, decode_parts, no_such_key
 from selector.config.question import Question
 from selector.config.regularization import PATIENCE, patience_mistake
 from selector.config.schema import GROUPS, PARTS, Launch, RunConfig, Track
+from selector.config.secrets import refuse_secrets, secret_mistakes
 from selector.config.technique import Technique, Value
 from selector.errors import ConfigError
 
@@ -81,6 +82,7 @@ def compose_study(
         ConfigError: one line for each mistake.
     """
     mistakes = Mistakes()
+    refuse_secrets(overrides)
     composer = Composer(file, conf_folder())
     known = load_yaml(composer.conf / "selector_study.yaml").keys() - {"defaults"}
     _check_file(file, known, mistakes)
@@ -112,6 +114,7 @@ def compose_study(
         mistakes.raise_if_any()
     if listed is None:
         _check_names([arm.name for arm in arms if arm], mistakes)
+    mistakes.lines += [line for mapping in mappings for line in secret_mistakes(mapping)]
     question = _question(mappings[0], CommandLine(), mistakes)
     parts = _outside_arms(mappings[0], base, mistakes)
     mistakes.raise_if_any()
