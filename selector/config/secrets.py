@@ -38,14 +38,14 @@ _QUERY = re.compile(r"://[^\s'\"<>]*[?&;]([A-Za-z_-]+)=[^&\s'\"<>]")
 
 
 def redacted(text: str, environment: Mapping[str, str] | None = None) -> str:
-    """`text` with `***` for what stands before the @ of an address, and for values of secrets.
+    """`text` without what stands before the @ of addresses, and with `***` for values of secrets.
 
     Secrets are the values, of at least 8 characters, of the variables in `environment` (of this
     process where it is None) that are called TOKEN, KEY, SECRET, PASSWORD and the like.
     """
     if not text:
         return text
-    text = _USER_INFORMATION.sub(rf"\1{HIDDEN}@", text)
+    text = _USER_INFORMATION.sub(r"\1", text)
     for _, form in _forms(os.environ if environment is None else environment):
         text = text.replace(form, HIDDEN)
     return text
