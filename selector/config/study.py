@@ -89,12 +89,20 @@ def compose_study(
     given = sort_overrides(parse_overrides(overrides, mistakes), composer, mistakes)
     for key in given.root:
         first, _, rest = key.partition(".")
-        if first in known and rest and first != "margin":
+        if key == "notify":
+            mistakes.add(key, "give its keys one by one, such as notify.webhook_variable=NAME")
+        elif first in known and rest and first not in ("margin", "notify"):
             mistakes.add(key, f"is a part of {first}; give the whole of it")
         if first not in known:
             mistakes.add("", unknown("key", key, [*sorted(known), *(f"{g}.KEY" for g in GROUPS)]))
     mistakes.raise_if_any()
     base = composer.compose(given.groups).raw()
+    if base["notify"]["command"]:
+        mistakes.add(
+            "notify.command",
+            "a file never names a program to run: it could have been sent to you. Give it on the"
+            " command line: 'notify.command=[PROGRAM,ARGUMENT]'",
+        )
     question = _question(base, given, mistakes)
     chosen: Sequence[Mapping[str, Any]] = list((listed or {}).values())
     if question and listed is None:
