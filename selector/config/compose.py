@@ -156,14 +156,33 @@ class Composer:
         return Composition(tree, chosen)
 
 
+@contextmanager
+def _named_errors(file: Path) -> Iterator[None]:
+    """Turn what reading and parsing a YAML file raises into errors that name it.
+
+    Raises:
+        ConfigError: it is not there, is not UTF-8, or is not YAML.
+    """
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{file}: cannot be read: {error}") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise ConfigError(f"{file}, line {line}: not a YAML file: {error.problem}") from error
+    except (yaml.YAMLError, OmegaConfBaseException) as error:
+        raise ConfigError(f"{file}: not a YAML file: {_first_line(error)}") from error
+
+
 class _BoundedSource(FileConfigSource):
     """Hydra's reader of files, which an option file that was sent to you cannot exhaust."""
 
     def load_config(self, config_path: str) -> ConfigResult:
         file = Path(self.path) / self._normalize_file_name(config_path)
-        if file.is_file():
-            check_bounds(read_bounded(file), file)
-        found = super().load_config(config_path)
+        with _named_errors(file):
+            if file.is_file():
+                check_bounds(read_bounded(file), file)
+            found = super().load_config(config_path)
         # Hydra itself resolves what stands in a defaults list, before `resolved` can refuse it.
         _refuse_resolvers(OmegaConf.to_container(found.config, resolve=False), f"{file}: ")
         return found
@@ -188,16 +207,9 @@ def load_yaml(file: Path) -> dict[str, Any]:
     Raises:
         ConfigError: it is not there, too large, or not a YAML mapping.
     """
-    try:
+    with _named_errors(file):
         check_bounds(read_bounded(file), file)
         tree = OmegaConf.load(file)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{file}: cannot be read: {error}") from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else "?"
-        raise ConfigError(f"{file}, line {line}: not a YAML file: {error.problem}") from error
-    except (yaml.YAMLError, OmegaConfBaseException) as error:
-        raise ConfigError(f"{file}: not a YAML file: {_first_line(error)}") from error
     found = OmegaConf.to_container(tree, resolve=False)
     if not isinstance(found, dict):
         raise ConfigError(f"{file}: expected a mapping, got a list")
