@@ -17,6 +17,7 @@ from selector.config.model import Model
 from selector.config.objective import Objective
 from selector.config.ramp import tokens_read, total_steps
 from selector.config.regularization import Regularization
+from selector.config.secrets import password_in, refuse_variable, value_of
 from selector.config.technique import Technique
 
 #: The parts of a run's configuration, in the order in which they are shown.
@@ -158,3 +159,25 @@ class Track:
     """mlflow: an MLflow store; none: the trial folders alone."""
     uri: str = ""
     """MLflow's tracking URI; empty: the store in the runs folder."""
+    uri_variable: str = ""
+    """The environment variable that holds the URI, where there is a password in it."""
+
+    def __post_init__(self) -> None:
+        """Refuse an address that would be stored with its password."""
+        if password_in(self.uri):
+            raise ValueError(
+                "uri: holds a password, which would be stored; expected an address without one."
+                " tracker.uri_variable=NAME names an environment variable that holds the whole of"
+                " it; a server also takes MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+            )
+        if self.uri and self.uri_variable:
+            raise ValueError("uri, uri_variable: expected one of the two")
+        refuse_variable("uri_variable", self.uri_variable)
+
+    def address(self) -> str:
+        """The tracking URI, looked up now; empty: the store in the runs folder.
+
+        Raises:
+            ConfigError: the variable is not set.
+        """
+        return value_of("tracker.uri_variable", self.uri_variable) or self.uri

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from selector.config.schema import GROUPS, RunConfig
 from selector.config.study import compose_study
 from selector.errors import ConfigError, InputError, StudyError
 from selector.launch import LAUNCHERS, orphans
+from selector.launch.base import Event
 from selector.launch.usable import refuse_unusable
 from selector.study.agenda import Agenda
 from selector.study.answer import answer
@@ -42,6 +43,8 @@ from selector.track.tracker import Tracker
 
 #: Prepared data sets lie here, below the runs folder, by fingerprint; no study can have this name.
 DATA_FOLDER = "_data"
+#: An override that runs a program: it holds for the command that gives it, and is not stored.
+_COMMAND = {"notify.command"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +75,8 @@ def read_study(study: str, overrides: list[str], runs: Path) -> Study:
                 f" which decides this: `selector run {before.after}`"
             )
     found = _read(asked, folder, runs, stage)
+    if not _keys(overrides) & _COMMAND:  # a stored study may have been sent to you
+        found = replace(found, notify=replace(found.notify, command=()))
     if found.then:  # what cannot be put together is refused before anything is trained
         try:
             _read(asked, folder, runs, everything(found))
@@ -120,6 +125,7 @@ def conduct(
     start: str = "",
     on_notice: Callable[[str], None] = lambda text: None,
     on_progress: Callable[[Agenda], None] = lambda agenda: None,
+    on_turn: Callable[[Agenda, Sequence[Event]], None] = lambda agenda, events: None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Conducted:
     """Run the study, or go on with what is stored of it.
@@ -166,6 +172,7 @@ def conduct(
                     tracker,
                     data_folder=data_folder,
                     on_progress=on_progress,
+                    on_turn=on_turn,
                     interrupted=interrupted,
                 )
     stored = StoredStudy(study=study, record=record, folder=folder)
@@ -247,7 +254,7 @@ def _read(asked: list[str], folder: Path, runs: Path, stage: SecondStage | None)
     stored = _stored(check_name(composed.question.name), runs)
     return replace(
         resolve(composed, stored),
-        asked=tuple(asked),
+        asked=tuple(text for text in asked if not _keys([text]) & _COMMAND),
         asked_in=str(folder),
         after="" if stage is None else stage.after,
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
 from selector.errors import RunFailed
-from selector.launch.base import Finished, Launcher, Reported, Started
+from selector.launch.base import Event, Finished, Launcher, Reported, Started
 from selector.study.agenda import Agenda
 from selector.study.study import Study
 from selector.track.record import Record
@@ -28,6 +28,7 @@ def run_study(
     *,
     data_folder: Path | None = None,
     on_progress: Callable[[Agenda], None] = lambda agenda: None,
+    on_turn: Callable[[Agenda, Sequence[Event]], None] = lambda agenda, events: None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Run the study, or go on with it; False where it was interrupted before its end.
@@ -52,7 +53,9 @@ def run_study(
             if spent and not agenda.searches.complete:
                 agenda.stop(spent)
             return True
-        for event in launcher.poll(0.5):
+        events = launcher.poll(0.5)
+        on_turn(agenda, events)
+        for event in events:
             match event:
                 case Reported(key=key, step=step, metrics=metrics):
                     record.report(key, step, metrics)
