@@ -29,8 +29,13 @@ def outcome(workplace):
 
 @pytest.mark.parametrize(
     ("number", "code"),
-    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
-    ids=["ctrl-c", "term"],
+    [
+        (signal.SIGINT, 130),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
+        pytest.param(signal.SIGUSR2, 140, marks=pytest.mark.slow),
+    ],
+    ids=["ctrl-c", "term", "closed-terminal", "slurm"],
 )
 def test_a_signal_ends_cleanly_and_the_study_goes_on(workplace, number, code):
     process = workplace.start("run", "./study.yaml", SLOW)
