@@ -324,6 +324,7 @@ def _check_same_question(study: Study, folder: Path) -> None:
                 f"{folder}: the stored study asks another question:",
                 *(f"  {change}" for change in changes),
                 f"  `name={study.name}_2` stores this one beside it, and with `--from {study.name}`"
-                " takes over every run that is the same; a larger budget goes on with the stored one",
+                " takes over every run that is the same; a larger budget goes on with the one"
+                " that is stored",
             ]
         )

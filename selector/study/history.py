@@ -149,7 +149,7 @@ def of_study(stored: StoredStudy) -> Observations:
 def prior(
     observations: Observations, study: Study, arms: Sequence[Arm] | None = None
 ) -> dict[str, list[Past]]:
-    """Each of `arms` (None: all) -> the observations that fit it, as trials of its search before its first.
+    """Arm -> the observations that fit it, as if its search had begun with them; of all, or `arms`.
 
     One fits where it says all that is compared and tuned in the arm, lies inside the arm's space,
     agrees with the arm in everything else it says, and has the length of the arm's runs.
