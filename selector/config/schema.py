@@ -125,10 +125,30 @@ class Launch:
     """Worker processes; auto: one for each GPU, or one for each CPU core."""
     pause_above_celsius: float = 0.0
     """Runs wait while their NVIDIA GPU is hotter than this; 0: they never wait."""
+    checkpoint_seconds: float = 60.0
+    """How often a run leaves a state from which it can go on; 0: never."""
+    run_seconds: float = 0.0
+    """A run that takes longer is ended, and counts as `timeout`; 0: none is."""
+    silent_seconds: float = 600.0
+    """So is one that says nothing for so long; a user's function once it has said something. The
+    built-in trainer is heard of every second, but while a step is compiled. 0: none is."""
+    memory_gib: float = 0.0
+    """A run whose worker, with all it has started, holds more resident memory is ended, and counts
+    as `out_of_memory`; 0: none is. It is the host's memory, not the device's."""
+    total_memory_gib: float = 0.0
+    """Of all runs together: so few workers that each can have `memory_gib`; 0: no matter."""
 
     def __post_init__(self) -> None:
-        """Refuse fewer than one worker."""
+        """Refuse fewer than one worker, and limits that nothing would keep."""
         limits.refuse(vars(self))
+        if self.total_memory_gib and not self.memory_gib:
+            raise ValueError("memory_gib: expected a limit of each run beside total_memory_gib")
+        watched = ("run_seconds", "memory_gib", "total_memory_gib")
+        given = [name for name in watched if getattr(self, name)] if self.name == "inline" else []
+        if given:
+            raise ValueError(
+                "\n".join(f"{name}: expected 0, nothing watches inline runs" for name in given)
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

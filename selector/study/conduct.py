@@ -14,7 +14,7 @@ from selector.config.locations import studies_folder, study_file, study_names
 from selector.config.schema import GROUPS, RunConfig
 from selector.config.study import compose_study
 from selector.errors import ConfigError, InputError, StudyError
-from selector.launch import LAUNCHERS
+from selector.launch import LAUNCHERS, orphans
 from selector.launch.base import Event
 from selector.launch.usable import refuse_unusable
 from selector.study.agenda import Agenda
@@ -148,7 +148,11 @@ def conduct(
             on_notice(note)
         record.write_study(study.to_mapping())
         data_folder, finished = runs / DATA_FOLDER, False
-        with LAUNCHERS[study.launcher.name](study.launcher) as launcher:
+        if killed := orphans.reap(folder / orphans.FILE):
+            on_notice(
+                f"{killed} processes of an earlier `selector run` still lived, and were ended"
+            )
+        with LAUNCHERS[study.launcher.name](study.launcher, folder) as launcher:
             if untimed(study):
                 pilot = time_arms(
                     study,

@@ -46,7 +46,8 @@ def run_study(
         while not spent and launcher.room() > 0 and (found := agenda.next()):
             run, trial = found
             tracker.started(run, Origin(study=study.name, arm=trial.arm, trial=trial))
-            launcher.submit(replace(run, data_folder=data_folder))
+            often = study.launcher.checkpoint_seconds
+            launcher.submit(replace(run, data_folder=data_folder, checkpoint_seconds=often))
         on_progress(agenda)
         if agenda.idle:
             if spent and not agenda.searches.complete:
