@@ -8,9 +8,9 @@ from selector.errors import ConfigError
 from selector.space.space import assign
 from selector.study.constraints import known_violation
 from selector.study.extension import space_at
-from selector.study.history import read_start
 from selector.study.sampler import SAMPLERS, Ask, Past, ask_seed, make_sampler
 from selector.study.searches import Searches
+from selector.study.start import read_start
 from selector.study.study import Study
 from selector.study.sub_search import SubSearch
 from selector.study.telling import told
@@ -28,17 +28,18 @@ class Proposals:
 
     def __init__(self, study: Study, record: Record, searches: Searches) -> None:
         self.study, self.searches = study, searches
-        start = read_start(record.store)
-        self._start = start[1] if start else {}
-        """Arm -> observations from elsewhere with which a sampler that learns starts."""
+        self._start = read_start(record.store)
         self._sampler = make_sampler(study.sampler)
 
     def may_ask(self, search: SubSearch) -> bool:
         """Whether `search` may have a further trial now."""
         if search.asked >= search.total:
             return False
+        taken = self._start.adopted.get(search.arm.name)
+        if taken is not None and search.asked < len(taken.of(search.number)):
+            return True
         # A sampler that learns must see results before it proposes most of its points.
-        known = len(self._start.get(search.arm.name, ()))
+        known = len(self._start.known.get(search.arm.name, ()))
         free = self._sampler.independent(search.asked, search.total, known)
         return free or search.running < max(1, search.total // 4)
 
@@ -49,13 +50,21 @@ class Proposals:
             ConfigError: hardly any point of the space gives a configuration.
         """
         study, arm, index = self.study, search.arm, search.asked
+        taken = self._start.adopted.get(arm.name)
+        if taken is not None and index < len(taken.of(search.number)):
+            chosen = dict(taken.of(search.number)[index])
+            return chosen, assign(arm.config, chosen)
         extensions = self.searches.arms[arm.name].extensions
         space, extension = space_at(arm, extensions, search.number, index)
         sampler, past, first, total = self._sampler, search.past, 0, search.total
         if extension is not None:
             sampler, past = SAMPLERS[_NEW_PART](study.sampler), []
             first, total = extension.first, extension.trials
-        elif sampler.learns and (known := self._start.get(arm.name)):
+        elif taken is not None and (found := taken.part_at(search.number, index)):
+            part, first = found
+            space, total = part.within(space), part.trials
+            sampler, past = SAMPLERS[_NEW_PART](study.sampler), []
+        elif sampler.learns and (known := self._start.known.get(arm.name)):
             past = [*known, *past]
         place = (study.seed, arm.name, search.number)
         refused = None

@@ -165,7 +165,7 @@ def test_a_study_tells_its_end_and_stores_no_command(place: Path) -> None:
 def test_a_study_that_fails_or_ends_at_a_limit_tells_it(place: Path) -> None:
     own = ["launcher=inline", "notify.command=[./told.sh]"]
     selector.run("./study.yaml", [*own, "budget.hours=1e-9", "name=short"])
-    sys.modules.pop("mine")
+    sys.modules.pop("mine", None)
     (place / "mine.py").write_text("def train(config, run):\n    raise KeyError('a bug')\n")
     with pytest.raises(RunFailed):
         selector.run("./study.yaml", [*own, "name=broken"])
