@@ -161,6 +161,11 @@ class Launch:
         if mistakes:
             raise ValueError("\n".join(mistakes))
 
+    @property
+    def most_workers(self) -> int:
+        """So many fit into `total_memory_gib`; 0: it sets no bound."""
+        return int(self.total_memory_gib // self.memory_gib) if self.total_memory_gib else 0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Track:

@@ -199,7 +199,7 @@ def test_a_worker_that_dies_idle_is_replaced_unseen(warm: LocalLauncher) -> None
         process = int(row["process"])
         assert process not in dead
         os.kill(process, signal.SIGKILL)
-        wait_for(lambda process=process: not alive(process))  # type: ignore[misc]
+        wait_for(lambda gone=Path(f"/proc/{process}"): not gone.exists())  # type: ignore[misc]
         dead.add(process)
 
 
