@@ -131,9 +131,9 @@ class Launch:
     """A run that takes longer is ended, and counts as `timeout`; 0: none is."""
     silent_seconds: float = 600.0
     """So is one that says nothing for so long; 0: none is. The built-in trainer is heard of every
-    second, but not while it compiles its first step (minutes at most) or judges on the validation
-    part. A user's function counts from its first `run.report` or `run.should_stop`: one that never
-    calls either can only be ended by `run_seconds`."""
+    second, or after a longer step; before its first word, while it compiles, it has three times as
+    long, and later three times its own longest silence. A user's function counts from its first
+    `run.report` or `run.should_stop`: one that calls neither can only be ended by `run_seconds`."""
     memory_gib: float = 0.0
     """A run whose worker, with all it has started, holds more resident memory is ended, and counts
     as `out_of_memory`; 0: none is. It is the host's memory, not the device's; pages that workers

@@ -24,6 +24,9 @@ _UNHEARD = 5.0
 _BEGIN = 120.0
 #: A worker whose memory has grown by so much since its first run keeps what it should give back.
 _LEAK = 1 * _GIB
+#: A slow run does not hang: its silence may be so many times the longest that it came back from,
+#: and, where it compiles its first step, the limit.
+_SLOW = 3.0
 _MEMORY_EVERY = 0.5  # seconds between looks at a worker's memory
 
 #: What is due to a worker whose run is to end: nothing yet, SIGTERM, SIGKILL, and last the end of
@@ -72,7 +75,8 @@ class Watchdog:
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self._limits, self._clock = limits, clock
         self._began = self._heard = self._looked = clock()
-        self._begun = self._talks = False
+        self._begun = self._talks = self._spoke = False
+        self._longest = 0.0
         self.step = 0
         """The last step that the run has reported."""
         self._first_memory = 0
@@ -83,12 +87,12 @@ class Watchdog:
     def begin(self, *, built_in: bool) -> None:
         """A run was sent to the worker.
 
-        Our own trainer is heard of twice a second. A user's function may never say anything until
-        its end: its silence counts from its first word.
+        Our own trainer is heard of every second, or after each step that takes longer. A user's
+        function may never say anything until its end: its silence counts from its first word.
         """
         self._began = self._heard = self._clock()
-        self._begun, self._talks, self.step, self.verdict = False, built_in, 0, None
-        self._asked = 0.0
+        self._begun, self._talks, self._spoke = False, built_in, False
+        self._longest, self.step, self.verdict, self._asked = 0.0, 0, None, 0.0
 
     @property
     def ran(self) -> float:
@@ -102,8 +106,10 @@ class Watchdog:
 
     def hear(self, step: int | None = None) -> None:
         """The run has said something, perhaps that it is after `step` steps."""
-        self._heard = self._clock()
-        self._talks = True
+        now = self._clock()
+        if self._talks:
+            self._longest = max(self._longest, now - self._heard)
+        self._heard, self._talks, self._spoke = now, True, True
         if step is not None:
             self.step = step
 
@@ -117,7 +123,7 @@ class Watchdog:
             self.verdict = Outcome.LOST, f"was not begun within {_BEGIN:g} s"
         elif limits.run_seconds and ran > limits.run_seconds:
             self._judge(f"ran for {ran:.1f} s", "run_seconds", limits.run_seconds)
-        elif limits.silent_seconds and self._talks and silent > limits.silent_seconds:
+        elif limits.silent_seconds and self._talks and silent > self._patience:
             self._judge(f"said nothing for {silent:.1f} s", "silent_seconds", limits.silent_seconds)
         elif limits.memory_gib and process and now - self._looked > _MEMORY_EVERY:
             self._looked = now
@@ -128,6 +134,11 @@ class Watchdog:
                     f"held {used:.2f} GiB of memory, more than launcher.memory_gib="
                     f"{limits.memory_gib:g} allows; the last step seen was {self.step}",
                 )
+
+    @property
+    def _patience(self) -> float:
+        limit = self._limits.silent_seconds
+        return max(limit, _SLOW * self._longest) if self._spoke else _SLOW * limit
 
     @property
     def due(self) -> Due:

@@ -189,6 +189,34 @@ def test_the_clock_on_the_wall_does_not_matter() -> None:
     assert watchdog.due == "give up"
 
 
+@pytest.mark.parametrize(
+    ("built_in", "silences", "last"),
+    [
+        (True, [], 15),  # the first step is compiled
+        (True, [1, 1], 5),
+        (True, [14], 42),  # steps take so long here
+        (False, [1, 4], 12),
+        (False, [400], 5),  # before its first word a function is not watched
+        (False, [], 4000),
+    ],
+)
+def test_a_slow_run_does_not_hang(built_in: bool, silences: list[float], last: float) -> None:
+    now = [100.0]
+    watchdog = Watchdog(Limits(silent_seconds=5), clock=lambda: now[0])
+    watchdog.begin(built_in=built_in)
+    watchdog.hear_start()
+    for seconds in silences:
+        now[0] += seconds
+        watchdog.look(0)
+        watchdog.hear()
+    now[0] += last - 0.1
+    watchdog.look(0)
+    assert watchdog.verdict is None
+    now[0] += 0.2
+    watchdog.look(0)
+    assert (watchdog.verdict is not None) == (built_in or bool(silences))
+
+
 def test_a_run_that_no_worker_begins_is_lost_and_not_to_blame() -> None:
     now = [100.0]
     watchdog = Watchdog(Limits(), clock=lambda: now[0])
