@@ -98,7 +98,7 @@ def rerun(
         stored.record,
         tracker,
         origin,
-        launcher=asked.launcher.name,
+        launcher=asked.launcher,
         on_report=on_report,
         interrupted=interrupted,
     )
@@ -154,7 +154,7 @@ def train(
         Record(FolderStore(folder.parent)),
         tracker,
         Origin(study="_single", tags=tags),
-        launcher=single.launcher.name,
+        launcher=single.launcher,
         on_report=on_report,
         interrupted=interrupted,
     )

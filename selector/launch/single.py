@@ -43,7 +43,7 @@ def run_one(
     tracker: Tracker,
     origin: Origin,
     *,
-    launcher: str = "local",
+    launcher: Launch,
     on_report: Callable[[int, Mapping[str, float]], None] = lambda step, metrics: None,
     interrupted: Callable[[], int] = lambda: 0,
 ) -> Result:
@@ -52,7 +52,7 @@ def run_one(
     Raises:
         Interrupted: a signal came; what was reported is stored.
     """
-    with LAUNCHERS[launcher](Launch(name=launcher, workers=1)) as place:  # type: ignore[arg-type]
+    with LAUNCHERS[launcher.name](replace(launcher, workers=1)) as place:
         return run_alone(
             run, record, tracker, origin, place, on_report=on_report, interrupted=interrupted
         )
