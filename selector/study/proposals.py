@@ -1,14 +1,17 @@
-"""What a sub-search tries next; a point that cannot exist is drawn again."""
+"""What a sub-search tries next; a point that cannot exist, or cannot fit, is drawn again."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from selector.config.schema import RunConfig
-from selector.config.technique import Scalar
+from selector.config.technique import Scalar, Value
 from selector.errors import ConfigError
 from selector.space.space import assign
 from selector.study.constraints import known_violation
 from selector.study.extension import space_at
 from selector.study.history import read_start
+from selector.study.memory_limit import MemoryLimit
 from selector.study.sampler import SAMPLERS, Ask, Past, ask_seed, make_sampler
 from selector.study.searches import Searches
 from selector.study.study import Study
@@ -19,8 +22,10 @@ from selector.track.run import Outcome
 
 #: Points drawn before a space counts as one in which hardly any configuration can exist.
 DRAWS = 200
-#: Sampler of the trials in the new part of an extended range: nothing is known of it.
-_NEW_PART = "qmc"
+#: Points of a sampler that learns among them: one that insists is slow, and will go on insisting.
+_OF_A_MODEL = 20
+#: Sampler where nothing is known: of the new part of an extended range, or in a model's place.
+_WITHOUT_MODEL = "qmc"
 
 
 class Proposals:
@@ -32,6 +37,7 @@ class Proposals:
         self._start = start[1] if start else {}
         """Arm -> observations from elsewhere with which a sampler that learns starts."""
         self._sampler = make_sampler(study.sampler)
+        self._memory = {name: MemoryLimit(arm) for name, arm in searches.arms.items()}
 
     def may_ask(self, search: SubSearch) -> bool:
         """Whether `search` may have a further trial now."""
@@ -45,6 +51,9 @@ class Proposals:
     def suggest(self, search: SubSearch) -> tuple[dict[str, Scalar], RunConfig]:
         """The next point; one with which no configuration can exist is drawn again.
 
+        So is one that needs more memory than there seems to be. Where all do, the one that needs
+        the least is tried.
+
         Raises:
             ConfigError: hardly any point of the space gives a configuration.
         """
@@ -53,13 +62,15 @@ class Proposals:
         space, extension = space_at(arm, extensions, search.number, index)
         sampler, past, first, total = self._sampler, search.past, 0, search.total
         if extension is not None:
-            sampler, past = SAMPLERS[_NEW_PART](study.sampler), []
+            sampler, past = SAMPLERS[_WITHOUT_MODEL](study.sampler), []
             first, total = extension.first, extension.trials
         elif sampler.learns and (known := self._start.get(arm.name)):
             past = [*known, *past]
         place = (study.seed, arm.name, search.number)
-        refused = None
+        refused, smallest = None, None
         for attempt in range(DRAWS):
+            if sampler.learns and attempt == _OF_A_MODEL:
+                sampler = SAMPLERS[_WITHOUT_MODEL](study.sampler)
             values = sampler.suggest(
                 Ask(
                     space=space,
@@ -75,9 +86,13 @@ class Proposals:
                 config = assign(arm.config, values)
                 tokens = study.tokens_of(arm, config)
                 beyond, text = known_violation(study.constraints, config, tokens)
-                if beyond <= 0:
+                excess = self._excess(search, values, config)
+                if max(beyond, excess) <= 0:
                     return values, config
-                refused = ConfigError(f"{arm.name}: {text}")
+                if beyond > 0:
+                    refused = ConfigError(f"{arm.name}: {text}")
+                elif smallest is None or excess < smallest[0]:
+                    smallest = excess, values, config
             except ConfigError as error:
                 refused = error
             # A model would propose the same again; the sub-search's own trials stay the last.
@@ -86,5 +101,13 @@ class Proposals:
                     Outcome.DIVERGED, None, [*search.values.values()], minimize=study.minimize
                 )
                 past = [Past(values=values, told=lesson), *past]
+        if smallest is not None:
+            return smallest[1:]
         assert refused is not None
         raise refused
+
+    def _excess(self, search: SubSearch, values: Mapping[str, Value], config: RunConfig) -> float:
+        """How far a point lies beyond the memory; at most 0 where it may be drawn."""
+        if self.study.sampler.name == "grid":  # its points were named one by one
+            return 0.0
+        return self._memory[search.arm.name].excess(values, config)
