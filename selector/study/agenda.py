@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from selector.study.constraints import missing
-from selector.study.decisions import LIMIT, Decisions, now
+from selector.study.decisions import END, LIMIT, Decisions, now
 from selector.study.proposals import Proposals
 from selector.study.searches import Searches
 from selector.study.study import Study
@@ -79,9 +79,16 @@ class Agenda:
         self._forget_trunks(self.searches.search_of(trial))
         return result
 
-    def stop(self, limit: str) -> None:
-        """Store that the study ends unfinished, and at which limit."""
-        self._decisions.store(LIMIT, {"limit": limit, "finished": self.searches.finished})
+    def stop(self, reason: str, text: str) -> None:
+        """Store that the study ends unfinished, and why: at a limit, or for failures."""
+        counts = {
+            "finished": self.searches.finished,
+            "over": sum(item.result is not None for item in self.record.runs()),
+        }
+        if reason == LIMIT:
+            self._decisions.store(LIMIT, {"limit": text, **counts})
+        else:
+            self._decisions.store(END, {"reason": reason, "text": text, **counts})
 
     def _result(self, run: Run, trial: Trial, ended: Ended) -> Result:
         metrics: dict[str, float] = {}

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from time import monotonic
 
-from selector.errors import RunFailed
 from selector.launch.base import Finished, Launcher, Reported, Started
 from selector.study.agenda import Agenda
+from selector.study.decisions import LIMIT
+from selector.study.ending import Ending
 from selector.study.study import Study
 from selector.track.record import Record
-from selector.track.run import Outcome, Result
 from selector.track.tracker import Origin, Tracker
-
-#: The same crash this often stops a study: the fault lies in the program, not in a configuration.
-SAME_CRASHES = 3
 
 
 def run_study(
@@ -35,21 +30,20 @@ def run_study(
     It also ends, unfinished, where a limit of its budget is reached.
 
     Raises:
-        RunFailed: three runs crashed with the same error.
+        RunFailed: three runs crashed with the same error, or nearly all trials failed.
     """
     agenda = Agenda(study, record)
-    begin = monotonic()
-    crashes: Counter[str] = Counter()
+    ending = Ending(agenda)
     while not interrupted():
-        spent = _spent(agenda, monotonic() - begin)
-        while not spent and launcher.room() > 0 and (found := agenda.next()):
+        limit = ending.limit()
+        while not limit and launcher.room() > 0 and (found := agenda.next()):
             run, trial = found
             tracker.started(run, Origin(study=study.name, arm=trial.arm, trial=trial))
             launcher.submit(replace(run, data_folder=data_folder))
         on_progress(agenda)
         if agenda.idle:
-            if spent and not agenda.searches.complete:
-                agenda.stop(spent)
+            if limit and not agenda.searches.complete:
+                agenda.stop(LIMIT, limit)
             return True
         for event in launcher.poll(0.5):
             match event:
@@ -60,30 +54,7 @@ def run_study(
                     result = agenda.finish(key, ended)
                     if result is not None:
                         tracker.ended(key, result)
-                        _count_crash(crashes, result)
+                        ending.judge(result)
                 case Started():
                     pass
     return False
-
-
-def _spent(agenda: Agenda, seconds: float) -> str:
-    """The limit of the budget that is reached, `seconds` after the command began; empty: none."""
-    budget = agenda.study.budget
-    if budget.hours and seconds >= 3600 * budget.hours:
-        return f"budget.hours={budget.hours:g}"
-    if budget.device_hours and agenda.searches.device_seconds >= 3600 * budget.device_hours:
-        return f"budget.device_hours={budget.device_hours:g}"
-    return ""
-
-
-def _count_crash(crashes: Counter[str], result: Result) -> None:
-    if result.outcome is not Outcome.CRASHED:
-        return
-    last_line = result.error.strip().rpartition("\n")[2]
-    crashes[last_line] += 1
-    if crashes[last_line] >= SAME_CRASHES:
-        raise RunFailed(
-            f"{SAME_CRASHES} runs crashed with the same error, so the study stops:\n"
-            f"{result.error}\nWhat finished is stored; mend it and run the study again.",
-            result.outcome,
-        )

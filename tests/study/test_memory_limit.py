@@ -87,7 +87,7 @@ def test_how_many_failures_bound_what_is_drawn(failed, fitted, allowed):
 
 
 def test_where_nothing_fits_the_smallest_is_tried():
-    study = small_study(trials=8, sampler=Technique(name="random", values={}))
+    study = small_study(trials=8, max_failed_share=1.0, sampler=Technique(name="random", values={}))
     space = Space(dimensions={"model.width": WIDTH})
     study = replace(study, arms=(replace(study.arms[0], space=space),))
     record = Record(MemoryStore())
