@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 
-from selector.launch.base import Finished, Launcher, Reported, Started
+from selector.launch.base import Event, Finished, Launcher, Reported, Started
 from selector.study.agenda import Agenda
 from selector.study.decisions import LIMIT
 from selector.study.ending import Ending
+from selector.study.requests import Requests
 from selector.study.study import Study
 from selector.track.record import Record
 from selector.track.tracker import Origin, Tracker
+
+#: Seconds that runs get to leave a checkpoint when the command is interrupted.
+_GRACE = 2.0
 
 
 def run_study(
@@ -27,25 +32,17 @@ def run_study(
 ) -> bool:
     """Run the study, or go on with it; False where it was interrupted before its end.
 
-    It also ends, unfinished, where a limit of its budget is reached.
+    It also ends, unfinished, at a limit of its budget, and where all that is left is paused.
 
     Raises:
         RunFailed: three runs crashed with the same error, or nearly all trials failed.
     """
     agenda = Agenda(study, record)
-    ending = Ending(agenda)
-    while not interrupted():
-        limit = ending.limit()
-        while not limit and launcher.room() > 0 and (found := agenda.next()):
-            run, trial = found
-            tracker.started(run, Origin(study=study.name, arm=trial.arm, trial=trial))
-            launcher.submit(replace(run, data_folder=data_folder))
-        on_progress(agenda)
-        if agenda.idle:
-            if limit and not agenda.searches.complete:
-                agenda.stop(LIMIT, limit)
-            return True
-        for event in launcher.poll(0.5):
+    ending, requests = Ending(agenda), Requests(agenda, launcher)
+    begun: dict[str, float] = {}
+
+    def take(events: Iterable[Event]) -> None:
+        for event in events:
             match event:
                 case Reported(key=key, step=step, metrics=metrics):
                     record.report(key, step, metrics)
@@ -55,6 +52,32 @@ def run_study(
                     if result is not None:
                         tracker.ended(key, result)
                         ending.judge(result)
-                case Started():
-                    pass
+                case Started(key=key):
+                    begun[key] = monotonic()
+
+    while True:
+        requests.take()
+        if requests.end or interrupted():
+            break
+        limit = ending.limit()
+        while not limit and launcher.room() > 0 and (found := agenda.next()):
+            run, trial = found
+            tracker.started(run, Origin(study=study.name, arm=trial.arm, trial=trial))
+            launcher.submit(replace(run, data_folder=data_folder))
+        on_progress(agenda)
+        if agenda.idle:
+            if limit and not agenda.searches.complete:
+                agenda.stop(LIMIT, limit)
+            elif agenda.paused:
+                agenda.stop("paused", f"all that is left is paused: trials {agenda.paused}")
+            return True
+        take(launcher.poll(0.5))
+    # Runs that would lose much leave a checkpoint, if they are quick; the others begin again.
+    agenda.closing, deadline = True, monotonic() + _GRACE
+    often = study.launcher.checkpoint_seconds
+    long = {key for key in agenda.flying() if begun.get(key, deadline) < deadline - _GRACE - often}
+    for key in long if often else ():
+        launcher.stop(key)
+    while often and long & set(agenda.flying()) and monotonic() < deadline:
+        take(launcher.poll(0.1))
     return False

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from selector.config.schema import RunConfig
-from selector.config.technique import Scalar, Value
+from selector.config.technique import Value
 from selector.errors import ConfigError
 from selector.space.space import assign
+from selector.study.by_hand import accepted
 from selector.study.constraints import known_violation
 from selector.study.extension import space_at
 from selector.study.history import read_start
@@ -37,18 +39,44 @@ class Proposals:
         self._start = start[1] if start else {}
         """Arm -> observations from elsewhere with which a sampler that learns starts."""
         self._sampler = make_sampler(study.sampler)
+        self._given: dict[tuple[str, int, int], Mapping[str, Value]] = {}
+        """Values that a person gave, by arm, sub-search and index of the trial."""
+        for item in accepted(record.decisions()):
+            if "values" in item:
+                self.give(item)
         self._memory = {name: MemoryLimit(arm) for name, arm in searches.arms.items()}
+
+    def give(self, decision: Mapping[str, Any]) -> None:
+        """Take values that a person gave for a trial to come."""
+        place = (decision["arm"], decision["sub_search"], decision["index"])
+        self._given[place] = decision["values"]
+
+    def next_free(self, search: SubSearch) -> int:
+        """The index of the first trial to come for which nobody gave values."""
+        index = search.asked
+        while (search.arm.name, search.number, index) in self._given:
+            index += 1
+        return index
 
     def may_ask(self, search: SubSearch) -> bool:
         """Whether `search` may have a further trial now."""
         if search.asked >= search.total:
             return False
+        if (search.arm.name, search.number, search.asked) in self._given:
+            return True
         # A sampler that learns must see results before it proposes most of its points.
         known = len(self._start.get(search.arm.name, ()))
         free = self._sampler.independent(search.asked, search.total, known)
         return free or search.running < max(1, search.total // 4)
 
-    def suggest(self, search: SubSearch) -> tuple[dict[str, Scalar], RunConfig]:
+    def suggest(self, search: SubSearch) -> tuple[Mapping[str, Value], RunConfig, bool]:
+        """The next trial's values, and whether a person gave them."""
+        given = self._given.get((search.arm.name, search.number, search.asked))
+        if given is not None:
+            return given, assign(search.arm.config, given), True
+        return (*self._draw(search), False)
+
+    def _draw(self, search: SubSearch) -> tuple[Mapping[str, Value], RunConfig]:
         """The next point; one with which no configuration can exist is drawn again.
 
         So is one that needs more memory than there seems to be. Where all do, the one that needs

@@ -86,6 +86,8 @@ class Record:
             "values": trial.values,
             "config": trial.config,
         }
+        if trial.given:
+            mapping["given"] = "hand"
         self.store.write(f"trials/{trial.folder}/trial.yaml", to_yaml(mapping))
         self.trials[trial.number] = trial
 
@@ -172,6 +174,7 @@ class Record:
                 index=int(mapping["index"]),
                 values=dict(mapping["values"]),
                 config=run_config(mapping["config"]),
+                given=mapping.get("given") == "hand",
             )
         self.trials[trial.number] = trial
         for name in self.store.names(f"{folder}/runs"):
