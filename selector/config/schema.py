@@ -124,6 +124,8 @@ class Launch:
     """Worker processes; auto: one for each GPU, or one for each CPU core."""
     pause_above_celsius: float = 0.0
     """Runs wait while their NVIDIA GPU is hotter than this; 0: they never wait."""
+    checkpoint_seconds: float = 60.0
+    """How often a run leaves a state from which it can go on; 0: never."""
 
     def __post_init__(self) -> None:
         """Refuse fewer than one worker."""

@@ -99,6 +99,7 @@ def plain_run(run: Run) -> dict[str, Any]:
         "seed": run.seed,
         "tokens": run.tokens,
         "trunk_for": run.trunk_for,
+        "checkpoint_seconds": run.checkpoint_seconds,
         **{name: str(path.absolute()) if path else None for name, path in folders.items()},
     }
 

@@ -10,6 +10,7 @@ from selector.config.schema import Launch
 from selector.errors import Interrupted, StudyError
 from selector.launch import LAUNCHERS
 from selector.launch.base import Finished, Launcher, Reported
+from selector.track.checkpoints import forget_checkpoints
 from selector.track.record import Record
 from selector.track.run import Outcome, Result, Run
 from selector.track.tracker import Origin, Tracker
@@ -101,5 +102,7 @@ def run_alone(
                     facts=dict(ended.facts),
                 )
                 record.finish(run.key, result)
+                if asked.folder is not None:
+                    forget_checkpoints(asked.folder)
                 tracker.ended(run.key, result)
                 return result

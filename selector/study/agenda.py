@@ -22,6 +22,7 @@ from selector.study.searches import Searches
 from selector.study.study import Study
 from selector.study.sub_search import SubSearch
 from selector.study.telling import told
+from selector.track.checkpoints import forget_checkpoints
 from selector.track.record import Record
 from selector.track.run import Ended, Outcome, Result, Run, Stage, Trial
 from selector.track.trunk import forget_trunk
@@ -54,6 +55,9 @@ class Agenda:
                 self.halts.take(item)
         self._decisions = Decisions(study, record, self.searches)
         self._decisions.decide()
+        for stored in record.runs():  # a controller that died may not have come to it
+            if stored.result is not None:
+                _forget(stored.run, stored.result)
 
     def next(self) -> tuple[Run, Trial] | None:
         """The next run to submit, stored as asked; None while all that is left must wait."""
@@ -99,6 +103,7 @@ class Agenda:
             return None
         result = self._result(run, trial, ended)
         self.record.finish(key, result)
+        _forget(run, result)
         self.searches.note(trial, run, result)
         self._decisions.decide()
         self._decisions.note_finalist(trial)
@@ -256,3 +261,9 @@ class Agenda:
             folder = self.searches.rung_folder(trial)
             if trial.index not in needed and folder is not None:
                 forget_trunk(folder)
+
+
+def _forget(run: Run, result: Result) -> None:
+    """Remove the states that a run left on its way; one that was lost is made again from them."""
+    if run.folder is not None and result.outcome is not Outcome.LOST:
+        forget_checkpoints(run.folder)

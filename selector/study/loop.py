@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from time import monotonic
 
@@ -40,6 +41,7 @@ def run_study(
     agenda = Agenda(study, record)
     ending, requests = Ending(agenda), Requests(agenda, launcher)
     begun: dict[str, float] = {}
+    often = study.launcher.checkpoint_seconds
 
     def take(events: Iterable[Event]) -> None:
         for event in events:
@@ -63,7 +65,7 @@ def run_study(
         while not limit and launcher.room() > 0 and (found := agenda.next()):
             run, trial = found
             tracker.started(run, Origin(study=study.name, arm=trial.arm, trial=trial))
-            launcher.submit(replace(run, data_folder=data_folder))
+            launcher.submit(replace(run, data_folder=data_folder, checkpoint_seconds=often))
         on_progress(agenda)
         if agenda.idle:
             if limit and not agenda.searches.complete:
@@ -72,12 +74,12 @@ def run_study(
                 agenda.stop("paused", f"all that is left is paused: trials {agenda.paused}")
             return True
         take(launcher.poll(0.5))
-    # Runs that would lose much leave a checkpoint, if they are quick; the others begin again.
-    agenda.closing, deadline = True, monotonic() + _GRACE
-    often = study.launcher.checkpoint_seconds
-    long = {key for key in agenda.flying() if begun.get(key, deadline) < deadline - _GRACE - often}
-    for key in long if often else ():
+    agenda.closing = True
+    deadline = monotonic() + _GRACE
+    # Runs that would lose much leave a checkpoint, if they are quick.
+    long = {key for key in agenda.flying() if often and begun.get(key, inf) < monotonic() - often}
+    for key in long:
         launcher.stop(key)
-    while often and long & set(agenda.flying()) and monotonic() < deadline:
+    while long & set(agenda.flying()) and monotonic() < deadline:
         take(launcher.poll(0.1))
     return False

@@ -87,6 +87,9 @@ class Run:
     branch: Path | None = None
     """Folder of a shorter run of the same configuration and seed that was made with `trunk_for`
     this length: training starts from the state it left. None: from the beginning."""
+    checkpoint_seconds: float = 0.0
+    """How often the worker leaves a state in `folder` from which the run can go on; 0: never. Where
+    one is there already, left by an earlier attempt, the run goes on from it."""
 
     @property
     def fingerprint(self) -> str:

@@ -137,8 +137,8 @@ class FolderStore(Store):
         return self.root / name
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Make `path` hold `text`, whole or not at all, and durable before this returns.
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Make `path` hold `content` (text as UTF-8), whole or not at all, durable on return.
 
     Raises:
         StudyError: the folder cannot be written to.
@@ -147,8 +147,8 @@ def write_whole(path: Path, text: str) -> None:
     with _named_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with temporary.open("w", encoding="utf-8") as file:
-                file.write(text)
+            with temporary.open("wb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
