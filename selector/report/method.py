@@ -11,7 +11,7 @@ import numpy
 from selector.report.digits import number, setting, size
 from selector.report.ease import ease, ease_sentences
 from selector.study.answer import Answer
-from selector.study.decisions import LIMIT
+from selector.study.decisions import END, LIMIT
 from selector.study.history import DECISION as START
 from selector.study.searches import LOOK, Searches
 from selector.study.stored import StoredStudy
@@ -106,6 +106,9 @@ def _sentences(stored: StoredStudy, answer: Answer) -> Iterator[str]:
     for limit in _decided(stored, LIMIT)[-1:]:
         if not answer.complete:
             yield f"It stopped at its limit {limit['limit']}; with a larger one it goes on."
+    for end in _decided(stored, END)[-1:]:
+        if not answer.complete:
+            yield f"It was ended before everything had run: {end['text']}."
 
 
 def _rung_sentences(stored: StoredStudy, searches: Searches) -> Iterator[str]:

@@ -201,7 +201,12 @@ class Agenda:
     def _propose(self) -> tuple[Run, Trial] | None:
         """A new trial's first run, or that of a promoted one."""
         searches = self.searches
-        may = [search for search in searches if self.proposals.may_ask(search)]
+        paused = Counter((t.arm, t.sub_search) for _, t in self._paused.values())
+        may = [
+            search
+            for search in searches
+            if self.proposals.may_ask(search, paused[search.arm.name, search.number])
+        ]
         if may:
             return self._new_trial(min(may, key=lambda search: search.asked))
         promoted = (trial for search in searches for trial in search.promotions())

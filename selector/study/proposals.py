@@ -58,8 +58,8 @@ class Proposals:
             index += 1
         return index
 
-    def may_ask(self, search: SubSearch) -> bool:
-        """Whether `search` may have a further trial now."""
+    def may_ask(self, search: SubSearch, paused: int = 0) -> bool:
+        """Whether `search`, of whose trials so many are paused, may have a further one now."""
         if search.asked >= search.total:
             return False
         if (search.arm.name, search.number, search.asked) in self._given:
@@ -67,7 +67,7 @@ class Proposals:
         # A sampler that learns must see results before it proposes most of its points.
         known = len(self._start.get(search.arm.name, ()))
         free = self._sampler.independent(search.asked, search.total, known)
-        return free or search.running < max(1, search.total // 4)
+        return free or search.running - paused < max(1, search.total // 4)
 
     def suggest(self, search: SubSearch) -> tuple[Mapping[str, Value], RunConfig, bool]:
         """The next trial's values, and whether a person gave them."""
