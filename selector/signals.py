@@ -1,4 +1,7 @@
-"""The first Ctrl-C or SIGTERM asks for a clean end, the second one ends at once."""
+"""The first Ctrl-C, SIGTERM or SIGHUP asks for a clean end, the second one ends at once.
+
+SIGHUP is what a terminal that is closed sends; under `nohup` it is ignored, and stays so.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +27,11 @@ class StopSignals:
         return self.number != 0
 
     def __enter__(self) -> Self:
-        """Take over SIGINT and SIGTERM."""
+        """Take over SIGINT, SIGTERM and SIGHUP."""
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                    continue
                 self._before[number] = signal.signal(number, self._note)
         return self
 

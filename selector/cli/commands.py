@@ -206,7 +206,7 @@ def list_(asked: argparse.Namespace) -> int:
 
     axis, _, option = (asked.axis or "").partition("/")
     found = axes()
-    if axis and axis not in found:
+    if (axis or option) and axis not in found:
         raise ConfigError(unknown("axis", axis, list(found)))
     if option and option not in found[axis]:
         raise ConfigError(unknown(f"option of {axis}", option, list(found[axis])))

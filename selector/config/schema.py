@@ -17,6 +17,7 @@ from selector.config.model import Model
 from selector.config.objective import Objective
 from selector.config.ramp import tokens_read, total_steps
 from selector.config.regularization import Regularization
+from selector.config.secrets import password_in, refuse_variable, value_of
 from selector.config.technique import Technique
 
 #: The parts of a run's configuration, in the order in which they are shown.
@@ -126,10 +127,28 @@ class Launch:
     """Runs wait while their NVIDIA GPU is hotter than this; 0: they never wait."""
     checkpoint_seconds: float = 60.0
     """How often a run leaves a state from which it can go on; 0: never."""
+    run_seconds: float = 0.0
+    """A run that takes longer is ended, and counts as `timeout`; 0: none is."""
+    silent_seconds: float = 600.0
+    """So is one that says nothing for so long; a user's function once it has said something. The
+    built-in trainer is heard of every second, but while a step is compiled. 0: none is."""
+    memory_gib: float = 0.0
+    """A run whose worker, with all it has started, holds more resident memory is ended, and counts
+    as `out_of_memory`; 0: none is. It is the host's memory, not the device's."""
+    total_memory_gib: float = 0.0
+    """Of all runs together: so few workers that each can have `memory_gib`; 0: no matter."""
 
     def __post_init__(self) -> None:
-        """Refuse fewer than one worker."""
+        """Refuse fewer than one worker, and limits that nothing would keep."""
         limits.refuse(vars(self))
+        if self.total_memory_gib and not self.memory_gib:
+            raise ValueError("memory_gib: expected a limit of each run beside total_memory_gib")
+        watched = ("run_seconds", "memory_gib", "total_memory_gib")
+        given = [name for name in watched if getattr(self, name)] if self.name == "inline" else []
+        if given:
+            raise ValueError(
+                "\n".join(f"{name}: expected 0, nothing watches inline runs" for name in given)
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,3 +159,25 @@ class Track:
     """mlflow: an MLflow store; none: the trial folders alone."""
     uri: str = ""
     """MLflow's tracking URI; empty: the store in the runs folder."""
+    uri_variable: str = ""
+    """The environment variable that holds the URI, where there is a password in it."""
+
+    def __post_init__(self) -> None:
+        """Refuse an address that would be stored with its password."""
+        if password_in(self.uri):
+            raise ValueError(
+                "uri: holds a password, which would be stored; expected an address without one."
+                " tracker.uri_variable=NAME names an environment variable that holds the whole of"
+                " it; a server also takes MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+            )
+        if self.uri and self.uri_variable:
+            raise ValueError("uri, uri_variable: expected one of the two")
+        refuse_variable("uri_variable", self.uri_variable)
+
+    def address(self) -> str:
+        """The tracking URI, looked up now; empty: the store in the runs folder.
+
+        Raises:
+            ConfigError: the variable is not set.
+        """
+        return value_of("tracker.uri_variable", self.uri_variable) or self.uri

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from selector.config.schema import RunConfig
+from selector.config.secrets import redacted
 from selector.errors import Interrupted, RunFailed, SelectorError
 from selector.launch.runner import Runner
 from selector.track.run import Ended, Outcome, Reporter, Run
@@ -62,6 +63,7 @@ def failure(error: BaseException, steps: int, seconds: float, device: str) -> En
     text = str(error)
     if not isinstance(error, SelectorError):  # whose messages say what to do
         text = "".join(traceback.format_exception(error)).strip()
+    text = redacted(text)  # before it is cut: half a secret would not be known as one
     text = "\n".join(text.splitlines()[-_ERROR_LINES:])[-_ERROR_CHARACTERS:]
     return Ended(outcome=outcome, steps=steps, seconds=seconds, error=text, facts=facts)
 

@@ -22,6 +22,7 @@ from selector.launch.cores import available_cores
 from selector.launch.lifeline import die_with_parent
 from selector.launch.messages import Channel
 
+_SIGNALS = {"terminate": signal.SIGTERM, "kill": signal.SIGKILL}
 _GRACE_SECONDS = 1.0  # between asking workers to end and killing them
 #: Where the controller leaves the user's own PYTHONPATH; this process needs another one.
 USERS_PATH = "SELECTOR_USERS_PYTHONPATH"
@@ -64,7 +65,10 @@ class _Forks:
                     self._wake.recv(1024)
                 self._reap()
                 for message in self._channel.receive(wait=False):
-                    self._fork(message["fork"], message["device"])
+                    if "fork" in message:
+                        self._fork(message["fork"], message["device"])
+                    else:
+                        self._signal(message["signal"], message["what"])
         self._end_all()
 
     def _fork(self, number: int, device: str) -> None:
@@ -79,6 +83,11 @@ class _Forks:
         with suppress(ProcessLookupError, PermissionError):  # the child does the same; the first
             os.setpgid(process, process)  # one wins, and a kill right now finds the group
         self._channel.send({"forked": number, "process": process})
+
+    def _signal(self, number: int, what: str) -> None:
+        for process, own in self._numbers.items():
+            if own == number:
+                _signal_group(process, _SIGNALS[what])
 
     def _become_worker(self, end: socket.socket, device: str, parent: int) -> None:
         try:

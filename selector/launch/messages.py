@@ -1,11 +1,12 @@
 """What processes say to each other: JSON lines over Unix socket pairs, never pickles.
 
-controller -> forkserver  {"fork": number, "device": name} with a socket
+controller -> forkserver  {"fork": number, "device": name} with a socket,
+                          {"signal": number, "what": "terminate" or "kill"}
 forkserver -> controller  {"devices": [...], "cores": count}, {"forked": number, "process": id},
                           {"ended": number, "code": exit code, negative for a signal}
 controller -> worker      {"run": {...}}, {"stop": key}
 worker -> controller      {"started": key}, {"reported": key, "step": ..., "metrics": {...}},
-                          {"finished": key, "ended": {...}}
+                          {"finished": key, "ended": {...}}, {"alive": key} in between
 """
 
 from __future__ import annotations

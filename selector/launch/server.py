@@ -84,6 +84,19 @@ class ForkServer:
             self.channel.send({"fork": number, "device": device}, other.fileno())
         return Channel(mine)
 
+    def signal(self, number: int, what: str) -> None:
+        """Have the processes of worker `number` get a signal, `terminate` or `kill`, if it lives.
+
+        The forkserver has not collected it then, so its id cannot have been given to another.
+        """
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self.channel.send({"signal": number, "what": what})
+
+    @property
+    def process(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def log_tail(self) -> str:
         """The last lines that it, or workers outside their runs, printed."""
         return last_lines(self._log.fileno())

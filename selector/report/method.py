@@ -47,6 +47,7 @@ def method_facts(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
         "looks": [_without_time(item) for item in _decided(stored, LOOK)],
         "extensions": [vars(item) for arm in searches.arms.values() for item in arm.extensions],
         "limit": next((item["limit"] for item in reversed(_decided(stored, LIMIT))), None),
+        "ended": next((item["text"] for item in reversed(_decided(stored, END))), None),
         "optima": [vars(item) for item in ease(answer, minimize=stored.study.minimize)],
         "screened": stored.study.budget.screen if stored.study.screens else 0,
         "rungs": None if agreement is None else vars(agreement),

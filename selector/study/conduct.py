@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from selector.config.locations import studies_folder, study_file, study_names
 from selector.config.schema import GROUPS, RunConfig
 from selector.config.study import compose_study
 from selector.errors import ConfigError, InputError, StudyError
-from selector.launch import LAUNCHERS
+from selector.launch import LAUNCHERS, orphans
+from selector.launch.base import Event
 from selector.launch.usable import refuse_unusable
 from selector.study.agenda import Agenda
 from selector.study.answer import answer
@@ -42,6 +43,8 @@ from selector.track.tracker import Tracker
 
 #: Prepared data sets lie here, below the runs folder, by fingerprint; no study can have this name.
 DATA_FOLDER = "_data"
+#: An override that runs a program: it holds for the command that gives it, and is not stored.
+_COMMAND = {"notify.command"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +75,8 @@ def read_study(study: str, overrides: list[str], runs: Path) -> Study:
                 f" which decides this: `selector run {before.after}`"
             )
     found = _read(asked, folder, runs, stage)
+    if not _keys(overrides) & _COMMAND:  # a stored study may have been sent to you
+        found = replace(found, notify=replace(found.notify, command=()))
     if found.then:  # what cannot be put together is refused before anything is trained
         try:
             _read(asked, folder, runs, everything(found))
@@ -120,6 +125,7 @@ def conduct(
     start: str = "",
     on_notice: Callable[[str], None] = lambda text: None,
     on_progress: Callable[[Agenda], None] = lambda agenda: None,
+    on_turn: Callable[[Agenda, Sequence[Event]], None] = lambda agenda, events: None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Conducted:
     """Run the study, or go on with what is stored of it.
@@ -142,7 +148,11 @@ def conduct(
             on_notice(note)
         record.write_study(study.to_mapping())
         data_folder, finished = runs / DATA_FOLDER, False
-        with LAUNCHERS[study.launcher.name](study.launcher) as launcher:
+        if killed := orphans.reap(folder / orphans.FILE):
+            on_notice(
+                f"{killed} processes of an earlier `selector run` still lived, and were ended"
+            )
+        with LAUNCHERS[study.launcher.name](study.launcher, folder) as launcher:
             if untimed(study):
                 pilot = time_arms(
                     study,
@@ -162,6 +172,7 @@ def conduct(
                     tracker,
                     data_folder=data_folder,
                     on_progress=on_progress,
+                    on_turn=on_turn,
                     interrupted=interrupted,
                 )
     stored = StoredStudy(study=study, record=record, folder=folder)
@@ -243,7 +254,7 @@ def _read(asked: list[str], folder: Path, runs: Path, stage: SecondStage | None)
     stored = _stored(check_name(composed.question.name), runs)
     return replace(
         resolve(composed, stored),
-        asked=tuple(asked),
+        asked=tuple(text for text in asked if not _keys([text]) & _COMMAND),
         asked_in=str(folder),
         after="" if stage is None else stage.after,
     )

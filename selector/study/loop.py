@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -29,6 +29,7 @@ def run_study(
     *,
     data_folder: Path | None = None,
     on_progress: Callable[[Agenda], None] = lambda agenda: None,
+    on_turn: Callable[[Agenda, Sequence[Event]], None] = lambda agenda, events: None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> bool:
     """Run the study, or go on with it; False where it was interrupted before its end.
@@ -43,7 +44,7 @@ def run_study(
     begun: dict[str, float] = {}
     often = study.launcher.checkpoint_seconds
 
-    def take(events: Iterable[Event]) -> None:
+    def take(events: Sequence[Event]) -> None:
         for event in events:
             match event:
                 case Reported(key=key, step=step, metrics=metrics):
@@ -73,13 +74,28 @@ def run_study(
             elif agenda.paused:
                 agenda.stop("paused", f"all that is left is paused: trials {agenda.paused}")
             return True
-        take(launcher.poll(0.5))
+        events = launcher.poll(0.5)
+        on_turn(agenda, events)
+        take(events)
+    _let_go(agenda, launcher, take, begun, often)
+    return False
+
+
+def _let_go(
+    agenda: Agenda,
+    launcher: Launcher,
+    take: Callable[[Sequence[Event]], None],
+    begun: Mapping[str, float],
+    often: float,
+) -> None:
+    """Have runs that would lose much leave a checkpoint, if they are quick.
+
+    `begun` is when each run began, `often` how long one trains between two checkpoints.
+    """
     agenda.closing = True
     deadline = monotonic() + _GRACE
-    # Runs that would lose much leave a checkpoint, if they are quick.
     long = {key for key in agenda.flying() if often and begun.get(key, inf) < monotonic() - often}
     for key in long:
         launcher.stop(key)
     while long & set(agenda.flying()) and monotonic() < deadline:
         take(launcher.poll(0.1))
-    return False

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from selector.config.identity import config_fingerprint, run_fingerprint
 from selector.config.schema import RunConfig
+from selector.config.secrets import redacted
 from selector.config.technique import Value
 
 
@@ -115,6 +116,10 @@ class Ended:
     """For people: what went wrong, the last lines of the traceback."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Where it ran and how large it was: device, width, threads, versions, parameters, flops."""
+
+    def __post_init__(self) -> None:
+        """Hide secrets: from here the error goes to the record, the mirror and the report."""
+        object.__setattr__(self, "error", redacted(self.error))
 
 
 @dataclass(frozen=True, kw_only=True)
