@@ -92,8 +92,8 @@ class Agenda:
         """Store how a run ended; None where it was lost, or paused, and is to go on."""
         run, trial = self._flying.pop(key)
         cut = ended.outcome in (Outcome.STOPPED, Outcome.LOST)
-        if cut and self.halts.stopped(key):
-            ended = replace(ended, outcome=Outcome.STOPPED)
+        if self.halts.stopped(key) and (cut or ended.outcome is Outcome.COMPLETE):
+            ended = replace(ended, outcome=Outcome.STOPPED)  # too late or not: it never wins
         elif cut and (self.closing or key in self._cut):  # it was cut off, and is not over
             self._cut.discard(key)
             self._waiting.append((run, trial))

@@ -47,9 +47,9 @@ class MemoryLimit:
         In bytes for the built-in trainer; else in a scale of its own, the same for all points at
         this moment.
         """
-        failed = self._ended(Outcome.OUT_OF_MEMORY)
-        if len(failed) < 2:
+        if self._arm.failures[Outcome.OUT_OF_MEMORY.value] < 2:
             return -math.inf
+        failed = self._ended(Outcome.OUT_OF_MEMORY)
         fitted = self._ended(*_FITTED)
         if config.built_in:
             need, limit = self._by_formula(failed, fitted, config)
@@ -92,7 +92,7 @@ def _by_values(
     space: Space, failed: Sequence[Trial], fitted: Sequence[Trial], values: Mapping[str, Value]
 ) -> tuple[float, float]:
     """Need and limit of `values`, on the scale that tells what fitted from what did not."""
-    if not fitted:
+    if not fitted or len(failed) < 2:
         return 0.0, math.inf  # no side is known to be the small one
     encoding = Encoding(space)
     tried = [trial.values for trial in (*failed, *fitted)]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
+from selector.config.schema import Launch
 from selector.launch.base import Finished, Launcher, Started
 from selector.study.agenda import Agenda
 from selector.study.loop import run_study
@@ -27,7 +29,7 @@ class Hands(Launcher):
     def __init__(self, record, held=(), at_turn=lambda turn: None):
         self.record, self.held, self.at_turn = record, set(held), at_turn
         self.runs, self.turn, self.sent = {}, 0, Counter()
-        self.stopped = set()
+        self.stopped, self.asked, self.began = set(), [], []
 
     def room(self):
         return 2 - len(self.runs)
@@ -35,15 +37,17 @@ class Hands(Launcher):
     def submit(self, run):
         self.runs[run.key] = run
         self.sent[run.key] += 1
+        self.began.append(Started(key=run.key))
 
     def stop(self, key):
         self.stopped.add(key)
+        self.asked.append(key)
 
     def poll(self, seconds):
         self.turn += 1
         self.at_turn(self.turn)
         assert self.turn < 300, "the study never ends"
-        events = []
+        events, self.began = self.began, []
         for key, run in list(self.runs.items()):
             number = self.record.run(key).trial.number
             if key in self.stopped:
@@ -53,10 +57,7 @@ class Hands(Launcher):
                 continue
             else:
                 self.record.report(key, 10, {METRIC: loss(run)})
-                events += [
-                    Started(key=key),
-                    Finished(key=key, ended=Ended(outcome=Outcome.COMPLETE)),
-                ]
+                events.append(Finished(key=key, ended=Ended(outcome=Outcome.COMPLETE)))
             del self.runs[key]
         return events
 
@@ -147,6 +148,41 @@ def test_a_paused_trial_is_let_go_on_in_the_same_command():
     assert all(came_of(record, name)["accepted"] for name in names)
     assert {item.result.outcome for item in record.runs()} == {Outcome.COMPLETE}
     assert max(place.sent.values()) == 3
+
+
+def test_a_stop_that_comes_too_late_still_keeps_the_trial_from_winning():
+    record = Record(MemoryStore())
+    names = []
+
+    def at_turn(turn):
+        if turn == 2:
+            names.append(ask(record.store, Request(kind=STOP, trial=4)))
+            place.held.add(4)
+        if turn == 3:
+            place.held.clear()
+            place.stopped.clear()  # it does not listen, and completes
+
+    place = Hands(record, [3, 4], at_turn)
+    assert run_study(small_study(), record, place, MemoryTracker())
+    assert came_of(record, names[0])["accepted"]
+    (late,) = [item.result for item in record.runs() if item.trial.number == 4]
+    assert (late.outcome, late.value) == (Outcome.STOPPED, None)
+    assert late.metrics[METRIC] > 0  # what it reported is kept
+
+
+@pytest.mark.parametrize("often", [0.0, 1e-9, 60.0])
+def test_long_runs_may_leave_a_checkpoint_before_the_end(often):
+    record = Record(MemoryStore())
+    launch = Launch(checkpoint_seconds=often)
+    study = replace(small_study(), launcher=launch)
+    place = Hands(record, [1, 2])
+    assert not run_study(study, record, place, MemoryTracker(), interrupted=lambda: place.turn >= 2)
+    assert len(place.asked) == (2 if often == 1e-9 else 0)
+    assert not any(item.result for item in record.runs())  # cut off is not over
+    again = Record(record.store)
+    assert run_study(study, again, Hands(again), MemoryTracker())
+    assert {item.result.outcome for item in again.runs()} == {Outcome.COMPLETE}
+    assert len(list(again.runs())) == 20
 
 
 def test_a_study_is_asked_to_end_and_goes_on():
