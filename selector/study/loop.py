@@ -63,7 +63,10 @@ def run_study(
         if requests.end or interrupted():
             break
         limit = ending.limit()
-        while not limit and launcher.room() > 0 and (found := agenda.next()):
+        # Not while there is room: runs that end at once would keep their results from being stored.
+        for _ in range(0 if limit else launcher.room()):
+            if (found := agenda.next()) is None:
+                break
             run, trial = found
             tracker.started(run, Origin(study=study.name, arm=trial.arm, trial=trial))
             launcher.submit(replace(run, data_folder=data_folder, checkpoint_seconds=often))

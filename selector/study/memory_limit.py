@@ -5,15 +5,16 @@ point that needs as much as those that ran out is drawn again. What a run needs 
 (`space/memory.py`) for the built-in trainer. Of a function it is learnt: the one tuned key, or else
 the combination of them, that best tells the runs that fitted from those that did not.
 
-One run alone proves nothing (another program may have held the memory). Two leave the half of the
-gap to what fitted, three leave what fitted: a region met once is drawn twice more at most, however
-many trials follow. A run that fits moves the bound up again.
+One run alone proves nothing (another program may have held the memory). Two leave the lower half of
+the gap above what fitted, three a quarter of it, and so on: trials near the bound seldom fail, and
+each that fits moves it up. A bound at what has fitted would fail less often still, but an arm whose
+first runs were too large would be kept from all but tiny ones, and lose the comparison for it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -36,8 +37,10 @@ _TENTH = 0.1
 class MemoryLimit:
     """The largest need of memory that an arm may draw, from how its first runs ended."""
 
-    def __init__(self, arm: ArmSearch) -> None:
+    def __init__(self, arm: ArmSearch, arms: Iterable[ArmSearch] = ()) -> None:
         self._arm = arm
+        keys = arm.space.dimensions.keys()
+        self._others = [item for item in arms if item.space.dimensions.keys() == keys]
         self._bytes: dict[int, float] = {}
         """Needs by formula, by number of the trial: they are asked for again and again."""
 
@@ -49,21 +52,15 @@ class MemoryLimit:
         """
         if self._arm.failures[Outcome.OUT_OF_MEMORY.value] < 2:
             return -math.inf
-        failed = self._ended(Outcome.OUT_OF_MEMORY)
-        fitted = self._ended(*_FITTED)
+        failed = _ended([self._arm], Outcome.OUT_OF_MEMORY)
+        fitted = _ended([self._arm], *_FITTED)
         if config.built_in:
             need, limit = self._by_formula(failed, fitted, config)
         else:
-            need, limit = _by_values(self._arm.space, failed, fitted, values)
+            # Where nothing of its own fits yet, the other arms tell which side is the small one.
+            known = fitted or _ended(self._others, *_FITTED)
+            need, limit = _by_values(self._arm.space, failed, known, values)
         return need - limit
-
-    def _ended(self, *outcomes: Outcome) -> list[Trial]:
-        return [
-            search.trials[index]
-            for search in self._arm.sub_searches
-            for index, outcome in search.outcomes.items()
-            if outcome in outcomes
-        ]
 
     def _by_formula(
         self, failed: Sequence[Trial], fitted: Sequence[Trial], config: RunConfig
@@ -76,6 +73,16 @@ class MemoryLimit:
         return float(memory(config).total), limit(*needs)
 
 
+def _ended(arms: Iterable[ArmSearch], *outcomes: Outcome) -> list[Trial]:
+    return [
+        search.trials[index]
+        for arm in arms
+        for search in arm.sub_searches
+        for index, outcome in search.outcomes.items()
+        if outcome in outcomes
+    ]
+
+
 def limit(failed: Sequence[float], fitted: Sequence[float]) -> float:
     """The largest need that may be drawn, after runs with these needs ran out of memory or fitted.
 
@@ -85,7 +92,7 @@ def limit(failed: Sequence[float], fitted: Sequence[float]) -> float:
     beyond = [need for need in failed if need > most]
     if len(beyond) < 2:
         return math.inf
-    return most if len(beyond) > 2 else (most + min(beyond)) / 2
+    return most + (min(beyond) - most) * 0.5 ** float(len(beyond) - 1)
 
 
 def _by_values(

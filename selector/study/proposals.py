@@ -44,7 +44,8 @@ class Proposals:
         for item in accepted(record.decisions()):
             if "values" in item:
                 self.give(item)
-        self._memory = {name: MemoryLimit(arm) for name, arm in searches.arms.items()}
+        arms = searches.arms
+        self._memory = {name: MemoryLimit(arm, arms.values()) for name, arm in arms.items()}
 
     def give(self, decision: Mapping[str, Any]) -> None:
         """Take values that a person gave for a trial to come."""
