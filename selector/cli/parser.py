@@ -27,7 +27,8 @@ and how sure are we?
   selector plan   STUDY [override …]   what would run; trains nothing
                                        [--explain: what each arm costs and its settings come to]
   selector run    STUDY [override …]   run it, or go on with it; ends with the report
-                                       [--from NAME: start from an import or another study]
+                                       [--from NAME: take over another study's runs, or
+                                       start from an import]
   selector status [STUDY]              progress, best so far, failures by kind
   selector stop   STUDY [--trial N [--pause]]   end it cleanly; stop or pause one trial
   selector resume STUDY --trial N      let a paused trial go on
@@ -101,7 +102,8 @@ def _run(parser: argparse.ArgumentParser) -> None:
         dest="start",
         default="",
         metavar="NAME",
-        help="an import or another study whose results a sampler that learns starts with",
+        help="another study, whose finished runs are taken over where they are the same, or an"
+        " import; what else is known there is a start for a sampler that learns",
     )
 
 

@@ -18,6 +18,7 @@ from selector.launch.execute import execute, failure
 from selector.launch.messages import Channel, plain_ended, read_run
 from selector.launch.runner import runner_for
 from selector.track.run import Ended, Run
+from selector.track.store import open_end
 from selector.train import process
 
 _SIGN_OF_LIFE = 1.0  # seconds between messages of a run that has nothing else to say
@@ -111,7 +112,7 @@ def _log(run: Run) -> Iterator[None]:
         return
     Path(run.folder).mkdir(parents=True, exist_ok=True)
     kept = [os.dup(number) for number in (1, 2)]
-    with (run.folder / "log.txt").open("ab") as log:
+    with open_end(run.folder / "log.txt") as log:
         for number in (1, 2):
             os.dup2(log.fileno(), number)
     try:

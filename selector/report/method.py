@@ -12,11 +12,11 @@ from selector.report.digits import number, setting, size
 from selector.report.ease import ease, ease_sentences
 from selector.study.answer import Answer
 from selector.study.decisions import END, LIMIT
-from selector.study.history import DECISION as START
 from selector.study.searches import LOOK, Searches
+from selector.study.start import DECISION as START
 from selector.study.stored import StoredStudy
 from selector.study.sub_search import promotions
-from selector.track.run import Stage
+from selector.track.run import TAKEN_OVER, Stage
 
 _FEWEST_PAIRS = 6
 _STATES = {
@@ -77,6 +77,10 @@ def _sentences(stored: StoredStudy, answer: Answer) -> Iterator[str]:
     study, searches = stored.study, answer.searches
     for start in _decided(stored, START):
         yield f"{start['note'][0].upper()}{start['note'][1:]}."
+    if taken := sum(
+        TAKEN_OVER in item.result.facts for item in stored.record.runs() if item.result
+    ):
+        yield f"{taken} runs were made by the other study, not by this one."
     for place, look in enumerate(_decided(stored, LOOK), start=1):
         if len(study.looks) > 1 or place > 1:
             state = _STATES.get(look["state"], look["state"])

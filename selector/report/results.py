@@ -10,6 +10,7 @@ Columns of `results`:
     metrics.NAME …  a column for each metric's last value
     given           `hand` where a person gave the trial's values, else empty
     error           for people; empty where nothing went wrong
+    taken_over      the study that made the run; empty: this one
 
 `results(…).attrs["incomparable"]` says of which of these metrics the values of unlike runs cannot
 be compared: name -> why. What each of them means: docs/metrics.md.
@@ -29,12 +30,23 @@ import pandas
 from selector.study.comparable import marks
 from selector.study.stored import StoredStudy
 from selector.track.record import StoredRun
+from selector.track.run import TAKEN_OVER
 
 Table = pandas.DataFrame
 UNFINISHED = "unfinished"
 METRIC = "metrics."
 _INTEGERS = ("trial", "sub_search", "index", "seed", "tokens", "steps", "step")
-_TEXT = ("study", "arm", "stage", "fingerprint", "run_fingerprint", "outcome", "given", "error")
+_TEXT = (
+    "study",
+    "arm",
+    "stage",
+    "fingerprint",
+    "run_fingerprint",
+    "outcome",
+    "given",
+    "error",
+    "taken_over",
+)
 
 
 def results(stored: StoredStudy) -> pandas.DataFrame:
@@ -104,6 +116,8 @@ def _row(study: str, item: StoredRun) -> dict[str, Any]:
     else:
         row["fingerprint"] = ""
     if result:
+        taken = result.facts.get(TAKEN_OVER)
+        row["taken_over"] = str(taken["study"]) if taken else ""
         row |= {"value": result.value, "seconds": result.seconds, "steps": result.steps}
         row |= {METRIC + name: value for name, value in result.metrics.items()}
     return row

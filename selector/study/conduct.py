@@ -15,7 +15,8 @@ from selector.config.schema import GROUPS, RunConfig
 from selector.config.study import compose_study
 from selector.errors import ConfigError, InputError, StudyError
 from selector.launch import LAUNCHERS, orphans
-from selector.launch.base import Event
+from selector.launch.base import Event, Launcher
+from selector.launch.recall import Recalling
 from selector.launch.usable import refuse_unusable
 from selector.study.agenda import Agenda
 from selector.study.answer import answer
@@ -28,14 +29,15 @@ from selector.study.followup import (
     stored_stage,
     together,
 )
-from selector.study.history import start_from
 from selector.study.lengths import settle, untimed
 from selector.study.loop import run_study
 from selector.study.pilot import time_arms
 from selector.study.replays import with_tables
+from selector.study.start import read_start, start_from
 from selector.study.step_sizes import compare_with_text
 from selector.study.stored import StoredStudy, check_name, read_mapping
 from selector.study.study import Arm, Study, question_changes
+from selector.study.takeover import finished_runs
 from selector.track.lock import study_lock
 from selector.track.record import Record, stored_study
 from selector.track.store import FolderStore
@@ -152,7 +154,7 @@ def conduct(
             on_notice(
                 f"{killed} processes of an earlier `selector run` still lived, and were ended"
             )
-        with LAUNCHERS[study.launcher.name](study.launcher, folder) as launcher:
+        with _launcher(study, record, folder) as launcher:
             if untimed(study):
                 pilot = time_arms(
                     study,
@@ -177,6 +179,16 @@ def conduct(
                 )
     stored = StoredStudy(study=study, record=record, folder=folder)
     return Conducted(stored=stored, finished=finished)
+
+
+def _launcher(study: Study, record: Record, folder: Path) -> Launcher:
+    """Where the study's runs happen, those apart that the study it started from has made."""
+    launcher = LAUNCHERS[study.launcher.name](study.launcher, folder)
+    name = read_start(record.store).name
+    if not name or not (folder.parent / name / "study.yaml").is_file():
+        return launcher
+    other = Record(FolderStore(folder.parent / name))
+    return Recalling(launcher, name, other, finished_runs(other))
 
 
 def _refuse_unusable(study: Study) -> None:
@@ -311,7 +323,8 @@ def _check_same_question(study: Study, folder: Path) -> None:
             [
                 f"{folder}: the stored study asks another question:",
                 *(f"  {change}" for change in changes),
-                f"  `name={study.name}_2` stores this one beside it; a larger budget goes on with"
-                " the stored one",
+                f"  `name={study.name}_2` stores this one beside it, and with `--from {study.name}`"
+                " takes over every run that is the same; a larger budget goes on with the one"
+                " that is stored",
             ]
         )

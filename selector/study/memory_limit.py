@@ -92,7 +92,7 @@ def limit(failed: Sequence[float], fitted: Sequence[float]) -> float:
     beyond = [need for need in failed if need > most]
     if len(beyond) < 2:
         return math.inf
-    return most + (min(beyond) - most) * 0.5 ** float(len(beyond) - 1)
+    return most + (min(beyond) - most) * math.pow(0.5, len(beyond) - 1)
 
 
 def _by_values(

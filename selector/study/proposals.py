@@ -12,10 +12,10 @@ from selector.space.space import assign
 from selector.study.by_hand import accepted
 from selector.study.constraints import known_violation
 from selector.study.extension import space_at
-from selector.study.history import read_start
 from selector.study.memory_limit import MemoryLimit
 from selector.study.sampler import SAMPLERS, Ask, Past, ask_seed, make_sampler
 from selector.study.searches import Searches
+from selector.study.start import read_start
 from selector.study.study import Study
 from selector.study.sub_search import SubSearch
 from selector.study.telling import told
@@ -35,9 +35,7 @@ class Proposals:
 
     def __init__(self, study: Study, record: Record, searches: Searches) -> None:
         self.study, self.searches = study, searches
-        start = read_start(record.store)
-        self._start = start[1] if start else {}
-        """Arm -> observations from elsewhere with which a sampler that learns starts."""
+        self._start = read_start(record.store)
         self._sampler = make_sampler(study.sampler)
         self._given: dict[tuple[str, int, int], Mapping[str, Value]] = {}
         """Values that a person gave, by arm, sub-search and index of the trial."""
@@ -54,19 +52,25 @@ class Proposals:
 
     def next_free(self, search: SubSearch) -> int:
         """The index of the first trial to come for which nobody gave values."""
-        index = search.asked
+        index = max(search.asked, self._adopted(search))
         while (search.arm.name, search.number, index) in self._given:
             index += 1
         return index
+
+    def _adopted(self, search: SubSearch) -> int:
+        """How many trials of another study the sub-search begins with."""
+        taken = self._start.adopted.get(search.arm.name)
+        return 0 if taken is None else len(taken.of(search.number))
 
     def may_ask(self, search: SubSearch, paused: int = 0) -> bool:
         """Whether `search`, of whose trials so many are paused, may have a further one now."""
         if search.asked >= search.total:
             return False
-        if (search.arm.name, search.number, search.asked) in self._given:
+        place = (search.arm.name, search.number, search.asked)
+        if place in self._given or search.asked < self._adopted(search):
             return True
         # A sampler that learns must see results before it proposes most of its points.
-        known = len(self._start.get(search.arm.name, ()))
+        known = len(self._start.known.get(search.arm.name, ()))
         free = self._sampler.independent(search.asked, search.total, known)
         return free or search.running - paused < max(1, search.total // 4)
 
@@ -87,13 +91,21 @@ class Proposals:
             ConfigError: hardly any point of the space gives a configuration.
         """
         study, arm, index = self.study, search.arm, search.asked
+        taken = self._start.adopted.get(arm.name)
+        if taken is not None and index < len(taken.of(search.number)):
+            chosen = dict(taken.of(search.number)[index])
+            return chosen, assign(arm.config, chosen)
         extensions = self.searches.arms[arm.name].extensions
         space, extension = space_at(arm, extensions, search.number, index)
         sampler, past, first, total = self._sampler, search.past, 0, search.total
         if extension is not None:
             sampler, past = SAMPLERS[_WITHOUT_MODEL](study.sampler), []
             first, total = extension.first, extension.trials
-        elif sampler.learns and (known := self._start.get(arm.name)):
+        elif taken is not None and (found := taken.part_at(search.number, index)):
+            part, first = found
+            space, total = part.within(space), part.trials
+            sampler, past = SAMPLERS[_WITHOUT_MODEL](study.sampler), []
+        elif sampler.learns and (known := self._start.known.get(arm.name)):
             past = [*known, *past]
         place = (study.seed, arm.name, search.number)
         refused, smallest = None, None

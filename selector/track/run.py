@@ -14,6 +14,9 @@ from selector.config.schema import RunConfig
 from selector.config.secrets import redacted
 from selector.config.technique import Value
 
+#: The fact of a result that another study's run gave: where it was made.
+TAKEN_OVER = "taken_over"
+
 
 class Stage(StrEnum):
     """Why a run is made."""

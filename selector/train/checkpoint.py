@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
@@ -153,12 +154,15 @@ def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise ValueError(f"{path.with_name(MANIFEST)}: is not what was written")
     content = path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
-    if found != manifest["sha256"]:
+    if found != manifest.get("sha256"):
         raise ValueError(
-            f"{path}: expected {manifest['bytes']} bytes with sha256 {manifest['sha256']}, got"
-            f" {len(content)} bytes with {found}"
+            f"{path}: expected {manifest.get('bytes')} bytes with sha256 {manifest.get('sha256')},"
+            f" got {len(content)} bytes with {found}"
         )
-    return safetensors.torch.load(content), manifest
+    try:
+        return safetensors.torch.load(content), manifest
+    except safetensors.SafetensorError as error:  # whoever wrote it signed it, too
+        raise ValueError(f"{path}: holds no tensors: {error}") from error
 
 
 def _digest(manifest: Mapping[str, Any]) -> str:
