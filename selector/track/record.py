@@ -112,6 +112,11 @@ class Record:
         self._runs[run.key] = StoredRun(run=run, trial=trial, result=None)
         return run
 
+    def alone(self, key: str) -> StoredRun | None:
+        """The run in a folder that belongs to no trial; None where there is none."""
+        self._read_run(key, None)
+        return self._runs.get(key)
+
     def report(self, key: str, step: int, metrics: Mapping[str, float]) -> None:
         """Append metrics of a run after `step` steps; what is not finite is left out."""
         finite = {name: float(value) for name, value in metrics.items() if math.isfinite(value)}
