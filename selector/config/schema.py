@@ -7,7 +7,7 @@ mappings and collects every mistake with its dotted key.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from selector.config import limits, parametrization, regularization
@@ -130,25 +130,41 @@ class Launch:
     run_seconds: float = 0.0
     """A run that takes longer is ended, and counts as `timeout`; 0: none is."""
     silent_seconds: float = 600.0
-    """So is one that says nothing for so long; a user's function once it has said something. The
-    built-in trainer is heard of every second, but while a step is compiled. 0: none is."""
+    """So is one that says nothing for so long; 0: none is. The built-in trainer is heard of every
+    second, or after a longer step; before its first word, while it compiles, it has three times as
+    long, and later three times its own longest silence. A user's function counts from its first
+    `run.report` or `run.should_stop`: one that calls neither can only be ended by `run_seconds`."""
     memory_gib: float = 0.0
     """A run whose worker, with all it has started, holds more resident memory is ended, and counts
-    as `out_of_memory`; 0: none is. It is the host's memory, not the device's."""
+    as `out_of_memory`; 0: none is. It is the host's memory, not the device's; pages that workers
+    share, PyTorch above all, count for each of them, as in `top`."""
     total_memory_gib: float = 0.0
     """Of all runs together: so few workers that each can have `memory_gib`; 0: no matter."""
 
     def __post_init__(self) -> None:
         """Refuse fewer than one worker, and limits that nothing would keep."""
         limits.refuse(vars(self))
-        if self.total_memory_gib and not self.memory_gib:
-            raise ValueError("memory_gib: expected a limit of each run beside total_memory_gib")
-        watched = ("run_seconds", "memory_gib", "total_memory_gib")
-        given = [name for name in watched if getattr(self, name)] if self.name == "inline" else []
-        if given:
-            raise ValueError(
-                "\n".join(f"{name}: expected 0, nothing watches inline runs" for name in given)
+        mistakes = []
+        if self.total_memory_gib and not 0 < self.memory_gib <= self.total_memory_gib:
+            mistakes.append(
+                f"memory_gib: expected a limit of each run, at most total_memory_gib="
+                f"{self.total_memory_gib:g}, got {self.memory_gib:g}"
             )
+        if self.name == "inline":
+            watched = ("run_seconds", "silent_seconds", "memory_gib", "total_memory_gib")
+            defaults = {item.name: item.default for item in fields(self)}
+            mistakes += [
+                f"{name}: expected 0, nothing watches inline runs"
+                for name in watched
+                if getattr(self, name) not in (0, defaults[name])
+            ]
+        if mistakes:
+            raise ValueError("\n".join(mistakes))
+
+    @property
+    def most_workers(self) -> int:
+        """So many fit into `total_memory_gib`; 0: it sets no bound."""
+        return int(self.total_memory_gib // self.memory_gib) if self.total_memory_gib else 0
 
 
 @dataclass(frozen=True, kw_only=True)

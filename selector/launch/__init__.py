@@ -20,11 +20,9 @@ def _local(launch: Launch, folder: Path | None = None) -> Launcher:
     from selector.launch.local import LocalLauncher
     from selector.launch.orphans import FILE
 
-    workers = launch.workers
-    most = int(launch.total_memory_gib // launch.memory_gib) if launch.memory_gib else 0
     return LocalLauncher(
-        workers,
-        most_workers=max(1, most) if launch.total_memory_gib else 0,
+        launch.workers,
+        most_workers=launch.most_workers,
         pause_above_celsius=launch.pause_above_celsius,
         limits=Limits.of(launch),
         processes=folder / FILE if folder else None,

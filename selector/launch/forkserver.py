@@ -145,7 +145,11 @@ def _preload() -> None:
 
 
 def _devices() -> list[str]:
-    """The devices, asked for in a child of its own: asking may initialize a driver."""
+    """The devices, asked for in a child of its own: asking may initialize a driver.
+
+    A child that fails says why in this process's log, and this process ends: to train on the CPU
+    because a GPU is broken would be a surprise.
+    """
     from selector.train.process import available
 
     reading, writing = os.pipe()
@@ -153,13 +157,18 @@ def _devices() -> list[str]:
     if process == 0:
         try:
             os.write(writing, json.dumps(available()).encode())
+        except BaseException:  # noqa: BLE001 - the forkserver's stack must not go on in the child
+            traceback.print_exc()
+            sys.stderr.flush()
         finally:
             os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as answer:
         text = answer.read()
     os.waitpid(process, 0)
-    return list(json.loads(text)) if text else ["cpu"]
+    if not text:
+        sys.exit("the devices could not be asked for")
+    return list(json.loads(text))
 
 
 if __name__ == "__main__":

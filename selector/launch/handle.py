@@ -6,8 +6,9 @@ import signal
 from contextlib import suppress
 from typing import Any
 
-from selector.launch.limits import Limits, Watchdog, memory_kills
+from selector.launch.limits import Due, Limits, Watchdog
 from selector.launch.messages import Channel, plain_run
+from selector.launch.processes import memory_kills
 from selector.track.run import Outcome, Run
 
 
@@ -43,27 +44,33 @@ class Worker:
         self.watchdog.begin(built_in=self.run.config.built_in)
         self.send({"run": plain_run(self.run)})
 
-    def look(self) -> str:
-        """Watch its run; `terminate` or `kill` where its processes must get that signal now."""
-        if self.run is None or self.waits or not self.process:
+    def look(self) -> Due:
+        """Watch its run: what is due to its processes now."""
+        if self.run is None or self.waits:
             return ""
         self.watchdog.look(self.process)
-        return self.watchdog.signal_due
+        return self.watchdog.due
 
     def send(self, message: dict[str, Any]) -> None:
         """Send; where it is dead, the forkserver tells so in a moment."""
         with suppress(BrokenPipeError, ConnectionResetError):
             self.channel.send(message)
 
-    def death(self, code: int) -> tuple[Outcome, str]:
-        """What its end with this code means for its run, and what happened in words.
+    def death(self, code: int | None) -> tuple[Outcome, str]:
+        """What its end means for its run, and what happened in words.
 
-        A worker has one run, so the run is to blame. Killed by nobody known, it counts as lost and
-        is tried again, unless the kernel says that it has killed for memory meanwhile.
+        A worker has one run, so the run is to blame; where a worker had several, none of them
+        would be, and all would be lost. Killed by nobody known, a run counts as lost and is tried
+        again, unless the kernel says that it has killed for memory meanwhile.
+
+        Args:
+            code: Its exit code, negative for a signal; None: it ended with the forkserver.
         """
         if self.watchdog.verdict is not None:
             outcome, text = self.watchdog.verdict
             return outcome, f"the run {text}; {self.name} was ended"
+        if code is None:
+            return Outcome.LOST, f"{self.name} ended: the process that starts workers died"
         if code == -signal.SIGKILL and memory_kills() > self._memory_kills:
             return Outcome.OUT_OF_MEMORY, f"{self.name} was killed by the system: out of memory"
         return Outcome.LOST, f"{self.name} {how(code)}"

@@ -7,21 +7,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-
-import psutil
+from typing import Literal
 
 from selector.config.schema import Launch
+from selector.errors import LaunchError
+from selector.launch.processes import members, resident
 from selector.track.run import Outcome
 
 _GIB = 2**30
 #: Seconds between asking a worker's processes to end and killing them.
 GRACE = 2.0
+#: Seconds after which a kill that nobody has confirmed means that the forkserver hangs.
+_UNHEARD = 5.0
+#: Seconds in which a worker begins a run that was sent to it: a fork takes milliseconds.
+_BEGIN = 120.0
 #: A worker whose memory has grown by so much since its first run keeps what it should give back.
 _LEAK = 1 * _GIB
+#: A slow run does not hang: its silence may be so many times the longest that it came back from,
+#: and, where it compiles its first step, the limit.
+_SLOW = 3.0
 _MEMORY_EVERY = 0.5  # seconds between looks at a worker's memory
+
+#: What is due to a worker whose run is to end: nothing yet, SIGTERM, SIGKILL, and last the end of
+#: the forkserver, which takes all workers with it: it has carried out neither.
+Due = Literal["", "terminate", "kill", "give up"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +51,18 @@ class Limits:
             memory_gib=launch.memory_gib,
         )
 
+    def refuse_too_little(self, held: int) -> None:
+        """Refuse a limit of memory below the bytes that a worker holds before its first run.
+
+        Raises:
+            LaunchError: every run would be ended.
+        """
+        if 0 < self.memory_gib <= (least := held / _GIB):
+            raise LaunchError(
+                f"launcher.memory_gib: expected more than {least:.2f} here, which a worker holds"
+                f" before its first run, got {self.memory_gib:g}"
+            )
+
 
 class Watchdog:
     """Watches one worker: how long its run takes, how long it is silent, what memory it holds.
@@ -53,7 +75,8 @@ class Watchdog:
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self._limits, self._clock = limits, clock
         self._began = self._heard = self._looked = clock()
-        self._talks = False
+        self._begun = self._talks = self._spoke = False
+        self._longest = 0.0
         self.step = 0
         """The last step that the run has reported."""
         self._first_memory = 0
@@ -64,38 +87,47 @@ class Watchdog:
     def begin(self, *, built_in: bool) -> None:
         """A run was sent to the worker.
 
-        Our own trainer is heard of twice a second. A user's function may never say anything until
-        its end: its silence counts from its first word.
+        Our own trainer is heard of every second, or after each step that takes longer. A user's
+        function may never say anything until its end: its silence counts from its first word.
         """
         self._began = self._heard = self._clock()
-        self._talks, self.step, self.verdict = built_in, 0, None
-        self._asked = 0.0
+        self._begun, self._talks, self._spoke = False, built_in, False
+        self._longest, self.step, self.verdict, self._asked = 0.0, 0, None, 0.0
 
     @property
     def ran(self) -> float:
         """Seconds since the run was sent."""
         return self._clock() - self._began
 
+    def hear_start(self) -> None:
+        """The worker has begun the run."""
+        self._begun = True
+        self._heard = self._clock()
+
     def hear(self, step: int | None = None) -> None:
         """The run has said something, perhaps that it is after `step` steps."""
-        self._heard = self._clock()
-        self._talks = True
+        now = self._clock()
+        if self._talks:
+            self._longest = max(self._longest, now - self._heard)
+        self._heard, self._talks, self._spoke = now, True, True
         if step is not None:
             self.step = step
 
     def look(self, process: int) -> None:
-        """Judge the run that the worker `process` executes."""
+        """Judge the run that the worker `process` executes; 0: it is not known yet."""
         limits, now = self._limits, self._clock()
         ran, silent = self.ran, now - self._heard
         if self.verdict is not None:
             return
-        if limits.run_seconds and ran > limits.run_seconds:
+        if not self._begun and ran > _BEGIN:  # no fault of the run
+            self.verdict = Outcome.LOST, f"was not begun within {_BEGIN:g} s"
+        elif limits.run_seconds and ran > limits.run_seconds:
             self._judge(f"ran for {ran:.1f} s", "run_seconds", limits.run_seconds)
-        elif limits.silent_seconds and self._talks and silent > limits.silent_seconds:
+        elif limits.silent_seconds and self._talks and silent > self._patience:
             self._judge(f"said nothing for {silent:.1f} s", "silent_seconds", limits.silent_seconds)
-        elif limits.memory_gib and now - self._looked > _MEMORY_EVERY:
+        elif limits.memory_gib and process and now - self._looked > _MEMORY_EVERY:
             self._looked = now
-            used = memory(process) / _GIB
+            used = sum(map(resident, members(process))) / _GIB
             if used > limits.memory_gib:
                 self.verdict = (
                     Outcome.OUT_OF_MEMORY,
@@ -104,45 +136,28 @@ class Watchdog:
                 )
 
     @property
-    def signal_due(self) -> str:
-        """`terminate` once the run is to end, `kill` when it has not done so; '' otherwise."""
+    def _patience(self) -> float:
+        limit = self._limits.silent_seconds
+        return max(limit, _SLOW * self._longest) if self._spoke else _SLOW * limit
+
+    @property
+    def due(self) -> Due:
+        """What is due to the worker now; `terminate` once."""
         if self.verdict is None:
             return ""
         now = self._clock()
         if not self._asked:
             self._asked = now
             return "terminate"
-        return "kill" if now - self._asked > GRACE else ""
+        waited = now - self._asked
+        return "" if waited <= GRACE else "kill" if waited <= GRACE + _UNHEARD else "give up"
 
     def leaks(self, process: int) -> bool:
         """Whether the worker, between two runs, holds much more than after its first one."""
-        held = memory(process)
+        held = resident(process)
         self._first_memory = self._first_memory or held
         return held > self._first_memory + _LEAK
 
     def _judge(self, what: str, key: str, limit: float) -> None:
         text = f"{what}, more than launcher.{key}={limit:g} allows; the last step seen was"
         self.verdict = Outcome.TIMEOUT, f"{text} {self.step}"
-
-
-def memory(process: int) -> int:
-    """Resident bytes of a process and all that it has started; 0 where it is gone."""
-    total = 0
-    with suppress(psutil.Error):
-        whole = psutil.Process(process)
-        for one in (whole, *whole.children(recursive=True)):
-            with suppress(psutil.Error):
-                total += one.memory_info().rss
-    return total
-
-
-def memory_kills() -> int:
-    """Processes that the kernel has killed for memory in this control group (cgroup v2, Linux).
-
-    Where the kernel does not tell, always 0: a worker it killed then counts as lost.
-    """
-    with suppress(OSError, ValueError, IndexError):
-        group = Path("/proc/self/cgroup").read_text().strip().splitlines()[-1].split("::")[1]
-        events = Path(f"/sys/fs/cgroup{group}/memory.events").read_text()
-        return int(dict(line.split() for line in events.splitlines())["oom_kill"])
-    return 0

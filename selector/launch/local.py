@@ -15,13 +15,17 @@ from selector.launch.base import Event, Finished, Launcher, Reported, Started
 from selector.launch.handle import Worker
 from selector.launch.limits import Limits
 from selector.launch.messages import read_ended
+from selector.launch.processes import resident
 from selector.launch.server import ForkServer, last_lines
-from selector.launch.telemetry import Gauges, Telemetry, connect
+from selector.launch.telemetry import Gauges, Telemetry, open_telemetry
 from selector.track.run import Ended, Outcome, Run
 
 # A run is tried three times: with one that kills its worker on each of them, others still run.
 _DEATHS_IN_A_ROW = 8
 _DEATHS_A_WORKER = 4
+_LOOK_EVERY = 0.5  # seconds between looks at what runs take
+# What these leave on an accelerator cannot be trusted: memory in pieces, a context that is broken.
+_SPOILS = (Outcome.CRASHED, Outcome.OUT_OF_MEMORY)
 
 
 class LocalLauncher(Launcher):
@@ -97,8 +101,8 @@ class LocalLauncher(Launcher):
         self._listen(0.0)
         self._watch()
         while not self._events and (left := deadline - time.monotonic()) > 0:
-            self._listen(left)
-        self._watch()
+            self._listen(min(left, _LOOK_EVERY))
+            self._watch()
         events, self._events = self._events, []
         return events
 
@@ -133,24 +137,12 @@ class LocalLauncher(Launcher):
             self._server = ForkServer()
         if not self._ready:
             self._server.wait()
+            self._limits.refuse_too_little(resident(self._server.process))
             self._selector.register(self._server.channel, selectors.EVENT_READ, None)
             self._ready = True
-            self._telemetry = self._open_telemetry(self._server.devices)
+            self._note_processes()
+            self._telemetry = open_telemetry(self._server.devices, self._pause_above, self._gauges)
         return self._server
-
-    def _open_telemetry(self, devices: list[str]) -> Telemetry:
-        """Gauges where there is an NVIDIA GPU; a pause that could never come is refused."""
-        found: Gauges | str = "there is no NVIDIA GPU"
-        if any(device.startswith("cuda") for device in devices) or self._gauges:
-            found = self._gauges or connect()
-        if isinstance(found, str):
-            if self._pause_above:
-                raise LaunchError(
-                    f"launcher.pause_above_celsius: expected 0 here, got {self._pause_above:g}:"
-                    f" {found}"
-                )
-            return Telemetry(None)
-        return Telemetry(found, self._pause_above)
 
     def _watch(self) -> None:
         """Look at the devices, and send the runs that wait to those that are cool enough."""
@@ -161,8 +153,11 @@ class LocalLauncher(Launcher):
             cool = not self._telemetry.too_hot(worker.device)
             if worker.run is not None and worker.waits and cool:
                 worker.begin()
-            if asked := worker.look():
-                server.signal(worker.number, asked)
+            due = worker.look()
+            if due == "give up":
+                server.kill()
+            elif due:
+                server.signal(worker.number, due)
 
     def _places(self) -> int:
         server = self._start()
@@ -198,7 +193,9 @@ class LocalLauncher(Launcher):
             self._selector.unregister(worker.channel)
 
     def _take(self, worker: Worker, message: dict[str, Any]) -> None:
-        if "started" not in message:  # which a run's own code has no part in
+        if "started" in message:  # which a run's own code has no part in
+            worker.watchdog.hear_start()
+        else:
             worker.watchdog.hear(message.get("step"))
         if "alive" in message:
             return
@@ -214,11 +211,20 @@ class LocalLauncher(Launcher):
             seen = self._telemetry.facts(key, ended.seconds)
             ended = replace(ended, facts={**ended.facts, **seen})
             self._events.append(Finished(key=key, ended=ended))
-            if worker.process and worker.watchdog.leaks(worker.process):
+            if self._is_spent(worker, ended.outcome) and self._server:
+                self._server.signal(worker.number, "kill")  # nothing of it is needed any more
                 self._retire(worker)
 
+    def _is_spent(self, worker: Worker, outcome: Outcome) -> bool:
+        """Whether a worker, its run over, should not get another."""
+        if worker.watchdog.verdict is not None:  # its end is under way
+            return True
+        if outcome in _SPOILS and worker.device != "cpu":
+            return True
+        return bool(worker.process) and worker.watchdog.leaks(worker.process)
+
     def _retire(self, worker: Worker) -> None:
-        """Let an idle worker end; the next run gets a new one."""
+        """Do without a worker that has ended or will; the next run gets another."""
         if worker.channel.fileno() in self._selector.get_map():
             self._selector.unregister(worker.channel)
         worker.channel.close()
@@ -238,8 +244,7 @@ class LocalLauncher(Launcher):
                 self._lose(worker, *worker.death(code), how)
         if server.channel.ended:
             for worker in list(self._workers.values()):
-                text = f"{worker.name} ended: the process that starts workers died"
-                self._lose(worker, Outcome.LOST, text)
+                self._lose(worker, *worker.death(None))
             self._deaths += 1
             self._last_words = server.log_tail()
             self._selector.unregister(server.channel)
@@ -249,7 +254,7 @@ class LocalLauncher(Launcher):
     def _note_processes(self) -> None:
         if self._processes and self._server:
             own = [worker.process for worker in self._workers.values() if worker.process]
-            orphans.note(self._processes, [self._server.process, *own])
+            orphans.note(self._processes, [self._server.process, *own], self._server.mark)
 
     def _lose(
         self, worker: Worker, outcome: Outcome, text: str, how: dict[str, int] | None = None

@@ -154,9 +154,7 @@ def conduct(
         record.write_study(study.to_mapping())
         data_folder, finished = runs / DATA_FOLDER, False
         if killed := orphans.reap(folder / orphans.FILE):
-            on_notice(
-                f"{killed} processes of an earlier `selector run` still lived, and were ended"
-            )
+            on_notice(f"processes of an earlier `selector run` still lived; ended: {killed}")
         with _launcher(study, record, folder) as launcher:
             if untimed(study):
                 pilot = time_arms(

@@ -132,9 +132,31 @@ def ignores_termination(config: RunConfig, run: Any) -> None:
     """Sleep with every signal blocked that can be, and a child that does the same."""
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    (run.folder / "processes.txt").write_text(f"{os.getpid()} {os.getppid()} {child.pid}")
+    partial = run.folder / "partial.txt"
+    partial.write_text(f"{os.getpid()} {os.getppid()} {child.pid}")
+    partial.rename(run.folder / "processes.txt")
     run.report(1, loss=1.0)
     time.sleep(60)
+
+
+def ends_when_told_to(config: RunConfig, run: Any) -> None:
+    told: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
+    run.report(1, loss=1.0, process=os.getpid())
+    while not told:
+        time.sleep(0.01)
+
+
+def outlives(config: RunConfig, run: Any) -> None:
+    """Have the kernel forget that this process dies with its parent, and notice nothing oneself."""
+    ctypes.CDLL(None).prctl(1, 0)
+    child = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True
+    )
+    partial = run.folder / "partial.txt"
+    partial.write_text(f"{os.getpid()} {os.getppid()} {child.pid}")
+    partial.rename(run.folder / "processes.txt")
+    ctypes.PyDLL(None).sleep(60)
 
 
 def is_stopped(config: RunConfig, run: Any) -> None:

@@ -193,6 +193,18 @@ def test_kill_9_of_the_forkserver_loses_its_runs_and_no_more(tmp_path: Path) -> 
         assert ended(drain(launcher, {"b"}), "b").outcome is Outcome.COMPLETE
 
 
+def test_a_worker_that_dies_idle_is_replaced_unseen(warm: LocalLauncher) -> None:
+    dead = set()
+    for key in ("a", "b"):
+        warm.submit(function_run(key, "reports_process"))
+        (row,) = (e.metrics for e in drain(warm, {key}) if isinstance(e, Reported))
+        process = int(row["process"])
+        assert process not in dead
+        os.kill(process, signal.SIGKILL)
+        wait_for(lambda gone=Path(f"/proc/{process}"): not gone.exists())  # type: ignore[misc]
+        dead.add(process)
+
+
 def test_close_ends_hung_workers_and_all_their_children(tmp_path: Path) -> None:
     with LocalLauncher(2) as launcher:
         launcher.submit(function_run("a", "writes_processes_and_waits", tmp_path, seconds=60))
