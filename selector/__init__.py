@@ -12,6 +12,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from signal import SIGINT
 from typing import TYPE_CHECKING
 
 # Loaded before `report` is defined, so that selector.report stays the function: an import binds a
@@ -150,7 +151,8 @@ def run_and_report(
         from_ = ["--from", start] if start else []
         command = shlex.join(["selector", "run", str(study), *from_, *overrides])
         raise Interrupted(
-            f"interrupted; everything finished is stored. `{command}` goes on", signals.number
+            f"interrupted; everything finished is stored. `{command}` goes on",
+            signals.number or SIGINT,  # `selector stop` asks for what Ctrl-C asks for
         )
     return written, message
 
@@ -160,8 +162,8 @@ def _tell(notifier: Notifier, written: ReportPaths) -> None:
     if written.recommendation["state"] == "complete":
         notifier.tell("ended", written.sentence, str(written.page.absolute()))
         return
-    limit = written.recommendation["method"]["limit"]
-    text = f"It ended unfinished at {limit}. {written.sentence}"
+    method = written.recommendation["method"]
+    text = f"It ended unfinished ({method['ended'] or method['limit']}). {written.sentence}"
     notifier.tell("stalled", text, str(written.page.absolute()))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from selector import __version__
-from selector.cli import commands, importing
+from selector.cli import commands, importing, intervening
 from selector.config.decode import unknown
 
 _OVERRIDES = """\
@@ -30,6 +30,9 @@ and how sure are we?
                                        [--from NAME: take over another study's runs, or
                                        start from an import]
   selector status [STUDY]              progress, best so far, failures by kind
+  selector stop   STUDY [--trial N [--pause]]   end it cleanly; stop or pause one trial
+  selector resume STUDY --trial N      let a paused trial go on
+  selector add    STUDY KEY=VALUE …    the next trial of an arm, by hand
   selector report STUDY                write reports/STUDY from what is stored
   selector rerun  STUDY [--trial N] [override …]   train the recommended again and compare
   selector train  FILE|[override …]    one run of one configuration, no study
@@ -139,6 +142,9 @@ _COMMANDS: dict[
     "plan": (commands.plan, _plan),
     "run": (commands.run, _run),
     "status": (commands.status, _optional("study", "a stored study; default: all")),
+    "stop": (intervening.stop, intervening.describe_stop),
+    "resume": (intervening.resume, intervening.describe_resume),
+    "add": (intervening.add, intervening.describe_add),
     "report": (commands.report, _study),
     "rerun": (commands.rerun, _rerun),
     "train": (commands.train, _train),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from selector.config.algorithms import not_resumable
 from selector.config.arms import arm_name, compared_arms, keys_of_some, mixed_precisions
 from selector.config.budget import Budget
 from selector.config.command_line import (
@@ -146,6 +147,11 @@ def _shape_notes(arms: Iterable[ComposedArm]) -> list[str]:
     """What a person may not expect of the models and batches that are trained."""
     built_in = [arm.config for arm in arms if arm.config.built_in]
     return [
+        *(
+            f"{config.optimizer.name}: a run that is cut off begins again: {text}"
+            for config in built_in
+            if (text := not_resumable(config.optimizer.name, config.optimizer.values))
+        ),
         *(f"model.{note}" for config in built_in for note in config.model.notes),
         *(f"batch.{note}" for config in built_in for note in config.batch.notes),
     ]

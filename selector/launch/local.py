@@ -239,7 +239,9 @@ class LocalLauncher(Launcher):
                 worker.process = message["process"]
                 self._note_processes()
             elif worker:
-                self._lose(worker, *worker.death(message["code"]))
+                code = message["code"]  # negative for a signal
+                how = {"exit_code": code} if code >= 0 else {"signal": -code}
+                self._lose(worker, *worker.death(code), how)
         if server.channel.ended:
             for worker in list(self._workers.values()):
                 self._lose(worker, *worker.death(None))
@@ -254,7 +256,9 @@ class LocalLauncher(Launcher):
             own = [worker.process for worker in self._workers.values() if worker.process]
             orphans.note(self._processes, [self._server.process, *own], self._server.mark)
 
-    def _lose(self, worker: Worker, outcome: Outcome, text: str) -> None:
+    def _lose(
+        self, worker: Worker, outcome: Outcome, text: str, how: dict[str, int] | None = None
+    ) -> None:
         for message in worker.channel.receive(wait=False):  # what it said before it died
             self._take(worker, message)
         if worker.number not in self._workers:  # its run had ended after all
@@ -267,7 +271,7 @@ class LocalLauncher(Launcher):
             seconds = worker.watchdog.ran
             seen = self._telemetry.facts(worker.run.key, 0.0)  # its use of energy is not known
             seen.pop("device_joules", None)
-            facts = {"device": worker.device, **seen}
+            facts = {"device": worker.device, **seen, **(how or {})}
             steps = worker.watchdog.step
             ended = Ended(
                 outcome=outcome, steps=steps, seconds=seconds, error=self._last_words, facts=facts

@@ -8,6 +8,7 @@ Columns of `results`:
     seconds, steps  of training and evaluating; missing where the run is unfinished
     optimizer.lr …  a column for each tuned key, under its dotted name
     metrics.NAME …  a column for each metric's last value
+    given           `hand` where a person gave the trial's values, else empty
     error           for people; empty where nothing went wrong
     taken_over      the study that made the run; empty: this one
 
@@ -42,6 +43,7 @@ _TEXT = (
     "fingerprint",
     "run_fingerprint",
     "outcome",
+    "given",
     "error",
     "taken_over",
 )
@@ -59,7 +61,7 @@ def results(stored: StoredStudy) -> pandas.DataFrame:
     metrics = dict.fromkeys(
         METRIC + name for item in runs if item.result for name in item.result.metrics
     )
-    columns = [*names, *tuned, *sorted(metrics), "error"]
+    columns = [*names, *tuned, *sorted(metrics), "given", "error"]
     table = _typed(pandas.DataFrame(rows, columns=columns))
     table.attrs["incomparable"] = marks(stored.study)
     return table
@@ -105,6 +107,7 @@ def _row(study: str, item: StoredRun) -> dict[str, Any]:
         "tokens": run.tokens,
         "run_fingerprint": run.fingerprint,
         "outcome": result.outcome.value if result else UNFINISHED,
+        "given": "hand" if trial and trial.given else "",
         "error": _whole_characters(result.error) if result else "",
     }
     if trial:

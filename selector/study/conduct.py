@@ -21,6 +21,7 @@ from selector.launch.usable import refuse_unusable
 from selector.study.agenda import Agenda
 from selector.study.answer import answer
 from selector.study.arms import resolve
+from selector.study.disk import disk_note
 from selector.study.followup import (
     SecondStage,
     accepted,
@@ -147,6 +148,8 @@ def conduct(
         record = Record(FolderStore(folder))
         _check_same_question(study, folder)
         if start and (note := start_from(start, study, record, runs)):
+            on_notice(note)
+        if note := disk_note(study, folder):
             on_notice(note)
         record.write_study(study.to_mapping())
         data_folder, finished = runs / DATA_FOLDER, False

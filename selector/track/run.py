@@ -56,6 +56,8 @@ class Trial:
     values: Mapping[str, Value]
     """What was tuned: dotted key -> value."""
     config: RunConfig
+    given: bool = False
+    """Whether a person gave its values, in the place of a point of the sampler."""
 
     @cached_property
     def fingerprint(self) -> str:

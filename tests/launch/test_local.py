@@ -80,6 +80,8 @@ def test_a_worker_s_death_is_its_run_s_loss_and_no_other_s(
     end = ended(events, "dies")
     assert end.outcome is Outcome.LOST
     assert all(text in end.error for text in texts), end.error
+    number = int(texts[0].split()[1].strip(",") if "signal" in texts[0] else 3)
+    assert end.facts["signal" if "signal" in texts[0] else "exit_code"] == number
     mine = [type(event) for event in events if event.key == "dies"]
     assert mine == [Started, Reported, Finished], "what it said before its death is lost"
     assert warm.room() == 2

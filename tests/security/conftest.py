@@ -27,6 +27,10 @@ HOSTILE = (
 )  # fmt: skip
 #: So many of them are arms; all of them are in everything else.
 ARMS = 4
+SPACE = {
+    "parameters.formula": {"choices": ["=1+1", "@SUM(1)", "+1+1", "\tx"]},
+    "parameters.x": {"low": 0.0, "high": 1.0},
+}
 FUNCTION = """\
 def train(config, run):
     settings = config.objective.parameters
@@ -55,10 +59,16 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Re
         "set: {budget.tokens: 100, budget.trials: 2, budget.replicates: 1,"
         " budget.verdict_seeds: 2}\n"
     )
-    parameters = {"kind": "a", "x": 0.5, **dict.fromkeys(HOSTILE, "a"), HOSTILE[3]: HOSTILE[3]}
+    parameters = {
+        "kind": "a",
+        "x": 0.5,
+        "formula": "=1+1",
+        **dict.fromkeys(HOSTILE, "a"),
+        HOSTILE[3]: HOSTILE[3],
+    }
     (folder / "objective" / "mine.yaml").write_text(
         'defaults: [function, _self_]\nname: mine\nfunction: "hostile_mine:train"\n'
-        f"parameters: {text(parameters)}\nspace: {{parameters.x: {{low: 0.0, high: 1.0}}}}\n"
+        f"parameters: {text(parameters)}\nspace: {text(SPACE)}\n"
     )
     (folder / "hostile_mine.py").write_text(f"HOSTILE = {HOSTILE!r}\n\n{FUNCTION}")
     with pytest.MonkeyPatch.context() as patch:
