@@ -133,12 +133,14 @@ def run_and_report(
                 over = done[-1].finished and len(done) == 1
                 stage = read_second_stage(done[-1].stored, texts, runs) if over else None
         finally:
-            message = tracker.close()
+            message = tracker.close(interrupted=signals.came)
     if not done[-1].finished:
         from_ = ["--from", start] if start else []
         command = shlex.join(["selector", "run", str(study), *from_, *overrides])
         raise Interrupted(
-            f"interrupted; everything finished is stored. `{command}` goes on", signals.number
+            f"interrupted; everything finished is stored. `{command}` goes on"
+            + (f"\n{message}" if message else ""),
+            signals.number,
         )
     return written, message
 

@@ -63,7 +63,7 @@ def status(asked: argparse.Namespace) -> int:
     from selector.study.stored import open_study
 
     if asked.study is not None:
-        names = [_stored_name(asked.study)]
+        names = [stored_name(asked.study)]
         second = second_name(names[0])
         if not asked.json and (asked.runs / second / "study.yaml").is_file():
             names.append(second)
@@ -94,7 +94,7 @@ def report(asked: argparse.Namespace) -> int:
     """Write the report from what is stored, at any moment; an unfinished study says so."""
     import selector
 
-    written = selector.report(_stored_name(asked.study), runs=asked.runs, reports=asked.reports)
+    written = selector.report(stored_name(asked.study), runs=asked.runs, reports=asked.reports)
     if asked.json:
         return _json(written.recommendation)
     _print_report(written)
@@ -109,7 +109,7 @@ def rerun(asked: argparse.Namespace) -> int:
     from selector.study.stored import open_study
     from selector.track import make_tracker
 
-    stored = open_study(_stored_name(asked.study), asked.runs)
+    stored = open_study(stored_name(asked.study), asked.runs)
     tracker = make_tracker(stored.study.tracker, asked.runs)
     try:
         with StopSignals() as signals, Progress(silent=asked.json) as progress:
@@ -222,7 +222,7 @@ def list_(asked: argparse.Namespace) -> int:
     return 0
 
 
-def _stored_name(study: str) -> str:
+def stored_name(study: str) -> str:
     """The name under which a study is stored: of a path, the name that the file gives itself."""
     if "/" not in study and not study.endswith(".yaml"):
         return study

@@ -141,6 +141,7 @@ def conduct(
         if start and (note := start_from(start, study, record, runs)):
             on_notice(note)
         record.write_study(study.to_mapping())
+        tracker.earlier(study.name, record.runs(), [arm.name for arm in study.arms])
         data_folder, finished = runs / DATA_FOLDER, False
         with LAUNCHERS[study.launcher.name](study.launcher) as launcher:
             if untimed(study):
