@@ -3,13 +3,11 @@ from __future__ import annotations
 import logging
 import math
 import os
-import socket
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -206,23 +204,6 @@ def test_a_database_that_another_process_locks_for_a_while_gets_everything(store
     lock.close()
     assert told.tracker.close(30) == ""
     assert len(stored.history(stored.found("locked")["a"])) == 2 * 10 + 1
-
-
-@pytest.fixture
-def closed_port() -> Iterator[int]:
-    """A port on which nobody listens: taken here, without listening."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield taken.getsockname()[1]
-
-
-@pytest.fixture
-def silent_port() -> Iterator[int]:
-    """A port that accepts connections and never answers."""
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        server.listen()
-        yield server.getsockname()[1]
 
 
 @pytest.mark.parametrize("kind", ["closed_port", "silent_port"])
