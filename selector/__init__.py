@@ -133,7 +133,7 @@ def run_and_report(
                 over = done[-1].finished and len(done) == 1
                 stage = read_second_stage(done[-1].stored, texts, runs) if over else None
         finally:
-            message = tracker.close(interrupted=signals.came)
+            message = tracker.close(interrupted=signals.came, on_notice=on_notice)
     if not done[-1].finished:
         from_ = ["--from", start] if start else []
         command = shlex.join(["selector", "run", str(study), *from_, *overrides])

@@ -26,6 +26,8 @@ _PAUSE_AT_THE_END, _PATIENCE_AT_THE_END = 0.25, 5.0
 #: A run that the store refused so often, while it took others, is no longer tried.
 _REFUSALS = 3
 _POLL_SECONDS = 0.05
+#: Whoever waits for the end longer than this is told for what.
+_SILENT_SECONDS = 2.0
 
 
 class Mirror(ABC):
@@ -112,7 +114,11 @@ class BackgroundTracker(Tracker):
         self._put(Files(study=study, paths=tuple(paths)))
 
     def close(
-        self, seconds: float = 30.0, *, interrupted: Callable[[], bool] = lambda: False
+        self,
+        seconds: float = 30.0,
+        *,
+        interrupted: Callable[[], bool] = lambda: False,
+        on_notice: Callable[[str], None] = lambda text: None,
     ) -> str:
         """Deliver what waits; one sentence where the mirror lacks something.
 
@@ -124,13 +130,16 @@ class BackgroundTracker(Tracker):
         self._closing.set()
         asked_before = interrupted()  # and somebody waits for the prompt
         until = self._closed_at + (min(seconds, _PATIENCE_AT_THE_END) if asked_before else seconds)
-        thread = self._thread
+        thread, said = self._thread, False
         if thread is not None:
             try:
                 while thread.is_alive() and not self._hopeless() and time.monotonic() < until:
                     if interrupted() and not asked_before:
                         break
                     thread.join(_POLL_SECONDS)
+                    if not said and time.monotonic() - self._closed_at > _SILENT_SECONDS:
+                        said = True
+                        on_notice(f"{self._place} gets what it lacks (Ctrl-C does not wait for it)")
             except KeyboardInterrupt:  # once more: what lacks is said all the same
                 pass
             self._abandoned = thread.is_alive()
@@ -166,12 +175,13 @@ class BackgroundTracker(Tracker):
 
     def _attempt(self, call: Callable[[], None]) -> bool:
         """Whether `call` went well."""
+        begin = time.monotonic()
         try:
             call()
         except Exception as error:  # noqa: BLE001 - whatever it is, training must not notice
             self._last_error = in_a_line(error)
             self._failures_in_a_row += 1
-            self._failing_since = min(self._failing_since, time.monotonic())
+            self._failing_since = min(self._failing_since, begin)
             return False
         self._taken += 1
         self._failures_in_a_row, self._failing_since = 0, math.inf

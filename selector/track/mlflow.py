@@ -162,7 +162,14 @@ class MlflowStore:
 
     def run(self, identifier: str) -> Found | None:
         """The run, unless it was deleted."""
-        stored = self._connect().get_run(identifier)
+        from mlflow.exceptions import MlflowException
+
+        try:
+            stored = self._connect().get_run(identifier)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise
         return _found(stored) if stored.info.lifecycle_stage == "active" else None
 
     def create(

@@ -125,6 +125,7 @@ class _Work:
         except StudyError:
             raise
         except Exception as error:  # noqa: BLE001 - is it this run, or the server?
+            self.mirror.forget(entry)
             self._store.experiment(self._study)  # raises where the server is away
             self.refused.append(f"{entry.run.key}: {in_a_line(error)}")
 

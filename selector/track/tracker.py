@@ -55,11 +55,15 @@ class Tracker(ABC):
         """Files of the whole study: the report and the recommended configuration."""
 
     def close(
-        self, seconds: float = 30.0, *, interrupted: Callable[[], bool] = lambda: False
+        self,
+        seconds: float = 30.0,
+        *,
+        interrupted: Callable[[], bool] = lambda: False,
+        on_notice: Callable[[str], None] = lambda text: None,
     ) -> str:
         """Deliver what is waiting, for at most `seconds`; returns what a person should know.
 
-        It ends at once where `interrupted` says so, or at Ctrl-C.
+        It ends at once where `interrupted` says so, or at Ctrl-C; `on_notice` is told of a wait.
         """
         return ""
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,20 +19,3 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "index.html").write_text("<p>the report</p>")
     (tmp_path / "recommended.yaml").write_text("format: 1\n")
     return tmp_path
-
-
-@pytest.fixture
-def closed_port() -> Iterator[int]:
-    """A port on which nobody listens: taken here, without listening."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield taken.getsockname()[1]
-
-
-@pytest.fixture
-def silent_port() -> Iterator[int]:
-    """A port that accepts connections and never answers."""
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        server.listen()
-        yield server.getsockname()[1]

@@ -22,6 +22,7 @@ from selector.track.mlflow import default_uri
 from selector.track.run import Outcome
 from tests.contracts.tracker import assert_none_holds_its_caller
 from tests.track.examples import Told, result, run
+from tests.track.ports import Away, closed_port, silent_port
 from tests.track.stored import Stored
 
 
@@ -206,11 +207,13 @@ def test_a_database_that_another_process_locks_for_a_while_gets_everything(store
     assert len(stored.history(stored.found("locked")["a"])) == 2 * 10 + 1
 
 
-@pytest.mark.parametrize("kind", ["closed_port", "silent_port"])
-def test_a_server_that_is_away_holds_nobody(
-    kind: str, request: pytest.FixtureRequest, stored: Stored, tmp_path: Path
-) -> None:
-    port = request.getfixturevalue(kind)
+@pytest.mark.parametrize("away", [closed_port, silent_port])
+def test_a_server_that_is_away_holds_nobody(away: Away, stored: Stored, tmp_path: Path) -> None:
+    with away() as port:
+        holds_nobody(port, tmp_path)
+
+
+def holds_nobody(port: int, tmp_path: Path) -> None:
     tracker = make_tracker(Track(uri=f"http://me:secret@127.0.0.1:{port}"), tmp_path)
     told = Told(tracker, tmp_path, "away")
     assert_none_holds_its_caller(

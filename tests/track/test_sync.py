@@ -20,6 +20,7 @@ from selector.track.store import FolderStore
 from selector.track.sync import Synced, sync
 from selector.track.tracker import Origin, Tracker
 from tests.track.examples import config, result
+from tests.track.ports import Away, closed_port, silent_port
 from tests.track.stored import Stored
 
 ARMS = ["sgd", "adamw"]
@@ -226,17 +227,21 @@ def test_a_run_that_cannot_be_read_does_not_hold_up_the_others(study: Study) -> 
     done = study.sync()
     assert done.created == 7
     assert [line.partition(":")[0] for line in done.refused] == [bad.key]
+    (bad.folder / "metrics.jsonl").write_text('{"step": 1, "loss": 1.0}\n')
+    assert (study.sync().completed, study.sync().unchanged) == (1, 8)
 
 
-@pytest.mark.parametrize("kind", ["closed_port", "silent_port"])
+@pytest.mark.parametrize("away", [closed_port, silent_port])
 def test_a_server_that_is_away_is_one_sentence_within_seconds(
-    kind: str, request: pytest.FixtureRequest, study: Study, monkeypatch: pytest.MonkeyPatch
+    away: Away, study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
-    uri = f"http://me:secret@127.0.0.1:{request.getfixturevalue(kind)}"
     start = time.monotonic()
-    with pytest.raises(SelectorError, match=r"does not answer: .*--uri") as raised:
-        study.sync(MlflowStore(uri, Path("artifacts")))
+    with (
+        away() as port,
+        pytest.raises(SelectorError, match=r"does not answer: .*--uri") as raised,
+    ):
+        study.sync(MlflowStore(f"http://me:secret@127.0.0.1:{port}", Path("artifacts")))
     assert time.monotonic() - start < 3
     assert raised.value.exit_code == 1
     assert "secret" not in str(raised.value)
