@@ -5,9 +5,11 @@ The only file that imports mlflow, at the first call: the import takes seconds.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,8 +82,8 @@ class Found:
     """RUNNING, FINISHED, FAILED or KILLED."""
     tags: Mapping[str, str]
     parameters: Mapping[str, str]
-    metrics: frozenset[str]
-    """Names of the metrics that it has values of."""
+    metrics: Mapping[str, float]
+    """Last values."""
 
     @property
     def kind(self) -> str:
@@ -117,7 +119,7 @@ class MlflowStore:
 
     def experiment(self, study: str) -> Experiment:
         """The study's experiment, made where it is not there."""
-        client = self._connect()
+        client = self.connect()
         shown = study if len(study) <= _EXPERIMENT else f"{study[: _EXPERIMENT - 9]}-{mark(study)}"
         shown = text(shown, _EXPERIMENT)
         stored = client.get_experiment_by_name(shown)
@@ -137,7 +139,7 @@ class MlflowStore:
         """The experiment's runs, page by page, the oldest first."""
         token = None
         while True:
-            page = self._connect().search_runs(
+            page = self.connect().search_runs(
                 [experiment],
                 filter_string=condition,
                 max_results=_PAGE,
@@ -165,7 +167,7 @@ class MlflowStore:
         from mlflow.exceptions import MlflowException
 
         try:
-            stored = self._connect().get_run(identifier)
+            stored = self.connect().get_run(identifier)
         except MlflowException as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 return None
@@ -176,7 +178,7 @@ class MlflowStore:
         self, experiment: str, shown: str, tags: Mapping[str, str], start: int | None = None
     ) -> str:
         """A new run, running since `start` (milliseconds since the epoch)."""
-        created = self._connect().create_run(
+        created = self.connect().create_run(
             experiment,
             start_time=start,
             tags={name(key): text(value, _TAG) for key, value in tags.items()},
@@ -186,7 +188,7 @@ class MlflowStore:
 
     def steps(self, run: str, metric: str) -> set[int]:
         """The steps for which the run has the metric."""
-        return {value.step for value in self._connect().get_metric_history(run, metric)}
+        return {value.step for value in self.connect().get_metric_history(run, metric)}
 
     def write(
         self,
@@ -198,7 +200,7 @@ class MlflowStore:
         """Add to a run; parameters that it has must not differ."""
         from mlflow.entities import Metric, Param, RunTag
 
-        self._connect().log_batch(
+        self.connect().log_batch(
             run,
             metrics=[Metric(p.name, p.value, p.milliseconds, p.step) for p in points],
             params=[Param(k, v) for k, v in self.shown_parameters(parameters).items() if v],
@@ -213,31 +215,33 @@ class MlflowStore:
     def set_status(self, run: str, status: str, end: int | None = None) -> None:
         """Show a run as RUNNING, or as over since `end` (milliseconds since the epoch)."""
         if status == "RUNNING":
-            self._connect().update_run(run, status=status)
+            self.connect().update_run(run, status=status)
         else:
-            self._connect().set_terminated(run, status, end)
+            self.connect().set_terminated(run, status, end)
 
     def delete(self, run: str) -> None:
         """Move a run to MLflow's trash."""
-        self._connect().delete_run(run)
+        self.connect().delete_run(run)
 
     def attach(self, run: str, path: Path) -> None:
         """Store a file or a folder with a run; one of that name is replaced."""
         if path.is_dir():
-            self._connect().log_artifacts(run, str(path), path.name)
+            self.connect().log_artifacts(run, str(path), path.name)
         else:
-            self._connect().log_artifact(run, str(path))
+            self.connect().log_artifact(run, str(path))
 
     def leave(self) -> None:
         """Let what other threads log through mlflow be heard as before."""
         self._silence.lift()
 
-    def _connect(self) -> MlflowClient:
+    def connect(self) -> MlflowClient:
+        """MLflow's own client, which makes a database where none is there."""
         if self._client is None:
             from mlflow import MlflowClient
 
             self._silence.fall()
-            self._client = MlflowClient(self.uri)
+            with _first_one_first(self.uri):
+                self._client = MlflowClient(self.uri)
         return self._client
 
 
@@ -247,7 +251,7 @@ def _found(run: Run) -> Found:
         status=run.info.status,
         tags=run.data.tags,
         parameters=run.data.params,
-        metrics=frozenset(run.data.metrics),
+        metrics=run.data.metrics,
     )
 
 
@@ -257,33 +261,40 @@ def finished_runs(uri: str, experiment: str) -> list[tuple[dict[str, str], dict[
     Raises:
         ConfigError: there is no such experiment, or no such store.
     """
-    for variable, value in ENVIRONMENT.items():
-        os.environ.setdefault(variable, value)
-    from mlflow import MlflowClient
+    store = MlflowStore(uri, Path("artifacts"))  # where nothing is put; sets the environment
     from mlflow.exceptions import MlflowException
 
-    silence = Silence()
-    silence.fall()
     try:
-        client = MlflowClient(uri)
+        client = store.connect()
         stored = client.get_experiment_by_name(experiment)
         if stored is None:
             names = sorted(item.name for item in client.search_experiments())
             raise ConfigError(f"{uri}: {unknown('experiment', experiment, names)}")
-        runs, token = [], None
-        while True:
-            page = client.search_runs(
-                [stored.experiment_id],
-                filter_string="attributes.status = 'FINISHED'",
-                max_results=_PAGE,
-                order_by=["attributes.start_time ASC"],
-                page_token=token,
-            )
-            runs += [(dict(run.data.params), dict(run.data.metrics)) for run in page]
-            token = page.token
-            if not token:
-                return runs
+        found = store.runs(stored.experiment_id, "attributes.status = 'FINISHED'")
+        return [(dict(run.parameters), dict(run.metrics)) for run in found]
     except MlflowException as error:
         raise ConfigError(f"{uri}: MLflow cannot read it: {error}") from error
     finally:
-        silence.lift()
+        store.leave()
+
+
+@contextmanager
+def _first_one_first(uri: str) -> Iterator[None]:
+    """Let one process make a database while others wait: MLflow's migrations do not.
+
+    The lock is on the folder, so it leaves no file behind.
+    """
+    from sqlalchemy.engine import make_url
+
+    file = make_url(uri).database if uri.startswith("sqlite:") else None
+    folder = Path(file).parent if file else None
+    if folder is None or not folder.is_dir():
+        yield
+        return
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)

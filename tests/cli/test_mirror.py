@@ -155,3 +155,40 @@ def test_a_study_ends_soon_though_its_server_is_away(away: Away, workplace: Work
     )
     assert mirrored < 1.25 * alone + 1, (mirrored, alone)
     assert took < mirrored + 20
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_studies_that_begin_at_once_share_a_store_that_is_not_there_yet(
+    workplace: Workplace,
+) -> None:
+    """MLflow's migrations fail where two processes make one database."""
+    names = ("a", "b", "c")
+    study = ("run", "study.yaml", "tracker=mlflow", "budget.trials=1")
+    running = [workplace.start(*study, f"name={name}") for name in names]
+    for process in running:
+        output, error = process.communicate(timeout=200)
+        assert process.returncode == 0, error
+        assert "lacks" not in output
+    found = Stored(workplace.folder / "runs")
+    for name in names:
+        assert len(found.found(name)) == workplace.finished(name)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+def test_what_a_killed_command_did_not_deliver_is_there_after_the_next(
+    workplace: Workplace,
+) -> None:
+    study = ("run", "study.yaml", "tracker=mlflow", "objective.parameters.seconds=0.3")
+    for finished in (4, 8):  # the first one dies while MLflow makes its store
+        killed = workplace.start(*study)
+        workplace.wait_for(finished)
+        killed.kill()
+        killed.communicate()
+    workplace.run(*study)
+    found = Stored(workplace.folder / "runs").found("mine")
+    assert len(found) == workplace.finished()
+    assert {run.info.status for run in found.values()} == {"FINISHED"}
+    done = workplace.json("sync", "mine")
+    assert (done["created"], done["completed"]) == (0, 0)
