@@ -18,7 +18,8 @@ def sync(asked: argparse.Namespace) -> int:
     from selector.cli.progress import Progress
     from selector.signals import StopSignals
     from selector.study.stored import open_study
-    from selector.track.mlflow import MlflowStore, default_uri
+    from selector.track.database import default_uri
+    from selector.track.mlflow import MlflowStore
     from selector.track.sync import sync as deliver
 
     stored = open_study(stored_name(asked.study), asked.runs)

@@ -17,8 +17,9 @@ def make_tracker(track: Track, runs: Path) -> Tracker:
     if track.name == "none":
         return NullTracker()
     from selector.track.background import BackgroundTracker
+    from selector.track.database import default_uri
     from selector.track.mirror import RunMirror
-    from selector.track.mlflow import MlflowStore, default_uri
+    from selector.track.mlflow import MlflowStore
 
     store = MlflowStore(track.uri or default_uri(runs), runs / "artifacts")
     return BackgroundTracker(RunMirror(store, runs), store.place)

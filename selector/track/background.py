@@ -23,6 +23,8 @@ from selector.track.tracker import Origin, Tracker
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 30.0
 #: Once somebody waits for the end: seconds between tries, and how long a store may go on failing.
 _PAUSE_AT_THE_END, _PATIENCE_AT_THE_END = 0.25, 5.0
+#: The same where a signal has asked for the end already.
+_PATIENCE_AFTER_A_SIGNAL = 2.0
 #: A run that the store refused so often, while it took others, is no longer tried.
 _REFUSALS = 3
 _POLL_SECONDS = 0.05
@@ -75,6 +77,7 @@ class BackgroundTracker(Tracker):
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
         self._closed_at = math.inf
+        self._patience = _PATIENCE_AT_THE_END
         self._abandoned = False
         self._current: Item | None = None
         self._taken = 0  # how much the store has taken
@@ -128,8 +131,9 @@ class BackgroundTracker(Tracker):
         self._outbox.close()
         self._closed_at = time.monotonic()
         self._closing.set()
-        asked_before = interrupted()  # and somebody waits for the prompt
-        until = self._closed_at + (min(seconds, _PATIENCE_AT_THE_END) if asked_before else seconds)
+        if asked_before := interrupted():  # somebody waits for the prompt
+            self._patience = _PATIENCE_AFTER_A_SIGNAL
+        until = self._closed_at + (min(seconds, self._patience) if asked_before else seconds)
         thread, said = self._thread, False
         if thread is not None:
             try:
@@ -139,7 +143,7 @@ class BackgroundTracker(Tracker):
                     thread.join(_POLL_SECONDS)
                     if not said and time.monotonic() - self._closed_at > _SILENT_SECONDS:
                         said = True
-                        on_notice(f"{self._place} gets what it lacks (Ctrl-C does not wait for it)")
+                        on_notice(f"{self._place} is told the rest; Ctrl-C does not wait for it")
             except KeyboardInterrupt:  # once more: what lacks is said all the same
                 pass
             self._abandoned = thread.is_alive()
@@ -206,7 +210,7 @@ class BackgroundTracker(Tracker):
     def _hopeless(self) -> bool:
         """Whether the store has failed for so long since somebody waits that nobody should."""
         since = max(self._failing_since, self._closed_at)
-        return time.monotonic() - since > _PATIENCE_AT_THE_END
+        return time.monotonic() - since > self._patience
 
     def _over(self) -> bool:
         return self._abandoned or self._hopeless()

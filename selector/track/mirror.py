@@ -99,8 +99,14 @@ class RunMirror(Mirror):
         return Change.COMPLETED if found else Change.CREATED
 
     def lacking(self, study: str, entries: Sequence[Entry]) -> list[Entry]:
-        """Those runs that are over and not known to be complete."""
-        known = self._study(study).delivered
+        """Those runs that are over and not known to be complete.
+
+        Their arms are taken over too: a command that was killed left them running.
+        """
+        there = self._study(study)
+        for arm in {entry.origin.arm for entry in entries} - {""}:
+            self._arm(there, study, arm)
+        known = there.delivered
         return [entry for entry in entries if not known.holds(entry.run.key, entry.result)]
 
     def found(self, study: str) -> Iterable[Found]:

@@ -5,17 +5,16 @@ The only file that imports mlflow, at the first call: the import takes seconds.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selector.config.decode import unknown
 from selector.errors import ConfigError
+from selector.track.database import opened
 from selector.track.labels import mark, name, text
 from selector.track.points import Point
 from selector.track.silence import Silence
@@ -39,27 +38,6 @@ ENVIRONMENT = {
 _TITLE, _EXPERIMENT, _PARAMETER, _TAG = 250, 500, 6000, 5000
 #: Runs in one answer of a search: with all their tags and parameters it stays within the timeout.
 _PAGE = 200
-
-
-def default_uri(runs: Path) -> str:
-    """Address of the SQLite store in the folder `runs`, whose path may hold odd characters.
-
-    Raises:
-        ConfigError: the installed SQLAlchemy has no way to write this path as an address.
-    """
-    path = (runs.absolute() / "mlflow.db").as_posix()
-    if not {"%", "?"} & set(path):
-        return f"sqlite:///{path}"
-    from sqlalchemy.engine import make_url
-
-    # SQLAlchemy decodes %XX from 2.1 on, and does not before.
-    for written in (path, path.replace("%", "%25").replace("?", "%3F")):
-        if make_url(f"sqlite:///{written}").database == path:
-            return f"sqlite:///{written}"
-    raise ConfigError(
-        f"runs: MLflow cannot keep its store under {str(runs)!r} ('%' or '?' in the path);"
-        " choose another folder (--runs DIR) or tracker=none"
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,8 +218,7 @@ class MlflowStore:
             from mlflow import MlflowClient
 
             self._silence.fall()
-            with _first_one_first(self.uri):
-                self._client = MlflowClient(self.uri)
+            self._client = opened(self.uri, MlflowClient)
         return self._client
 
 
@@ -276,25 +253,3 @@ def finished_runs(uri: str, experiment: str) -> list[tuple[dict[str, str], dict[
         raise ConfigError(f"{uri}: MLflow cannot read it: {error}") from error
     finally:
         store.leave()
-
-
-@contextmanager
-def _first_one_first(uri: str) -> Iterator[None]:
-    """Let one process make a database while others wait: MLflow's migrations do not.
-
-    The lock is on the folder, so it leaves no file behind.
-    """
-    from sqlalchemy.engine import make_url
-
-    file = make_url(uri).database if uri.startswith("sqlite:") else None
-    folder = Path(file).parent if file else None
-    if folder is None or not folder.is_dir():
-        yield
-        return
-    lock = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)

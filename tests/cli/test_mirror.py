@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from selector.track.mlflow import ENVIRONMENT, default_uri
+from selector.track.database import default_uri
+from selector.track.mlflow import ENVIRONMENT
 from tests.cli.conftest import Workplace
 from tests.track.ports import Away, closed_port, silent_port
 from tests.track.stored import Stored
@@ -187,7 +188,10 @@ def test_what_a_killed_command_did_not_deliver_is_there_after_the_next(
         killed.kill()
         killed.communicate()
     workplace.run(*study)
-    found = Stored(workplace.folder / "runs").found("mine")
+    stored = Stored(workplace.folder / "runs")
+    arms = stored.found("mine", "arm")
+    assert {run.info.status for run in arms.values()} == {"FINISHED"}
+    found = stored.found("mine")
     assert len(found) == workplace.finished()
     assert {run.info.status for run in found.values()} == {"FINISHED"}
     done = workplace.json("sync", "mine")

@@ -9,7 +9,8 @@ from mlflow.entities import Run
 
 from selector.config.schema import Track
 from selector.track import make_tracker
-from selector.track.mlflow import MlflowStore, default_uri
+from selector.track.database import default_uri
+from selector.track.mlflow import MlflowStore
 from selector.track.tracker import Tracker
 from tests.track.examples import Told
 

@@ -18,7 +18,7 @@ from selector.config.schema import Track
 from selector.errors import ConfigError
 from selector.study.imports import from_mlflow
 from selector.track import make_tracker
-from selector.track.mlflow import default_uri
+from selector.track.database import default_uri
 from selector.track.run import Outcome
 from tests.contracts.tracker import assert_none_holds_its_caller
 from tests.track.examples import Told, result, run
