@@ -24,7 +24,7 @@ def sync(asked: argparse.Namespace) -> int:
 
     stored = open_study(stored_name(asked.study), asked.runs)
     study = stored.study
-    uri = asked.uri or study.tracker.uri or default_uri(asked.runs)
+    uri = asked.uri or study.tracker.address() or default_uri(asked.runs)
     report = asked.reports / study.name
     with StopSignals() as signals, Progress(silent=asked.json) as progress:
         done = deliver(

@@ -21,6 +21,7 @@ from selector.track.run import Trial
 
 FINALIST = "finalist"
 LIMIT = "limit"
+END = "end"
 SAMPLER = "sampler"
 
 

@@ -21,5 +21,5 @@ def make_tracker(track: Track, runs: Path) -> Tracker:
     from selector.track.mirror import RunMirror
     from selector.track.mlflow import MlflowStore
 
-    store = MlflowStore(track.uri or default_uri(runs), runs / "artifacts")
+    store = MlflowStore(track.address() or default_uri(runs), runs / "artifacts")
     return BackgroundTracker(RunMirror(store, runs), store.place)

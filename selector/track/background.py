@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import shlex
 import threading
 import time
@@ -13,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from selector.config.secrets import redacted
 from selector.track.origins import entries
 from selector.track.outbox import Earlier, Entry, Files, Item, Outbox
 from selector.track.record import StoredRun
@@ -251,4 +251,4 @@ def in_a_line(error: BaseException) -> str:
             return "it does not answer in time"
         inner = inner.__cause__ or inner.__context__
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return re.sub(r"//[^/@\s]*@", "//", lines[0])[:300]
+    return redacted(lines[0])[:300]

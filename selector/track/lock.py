@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from selector.errors import StudyError
+from selector.track.store import open_end
 
 
 @contextmanager
@@ -26,7 +27,7 @@ def study_lock(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / "lock").open("a+", encoding="utf-8")
+        file = open_end(folder / "lock")
     except OSError as error:
         raise StudyError(
             f"{folder}: cannot be written to ({error.strerror}); choose another folder with"
@@ -40,7 +41,8 @@ def study_lock(folder: Path) -> Iterator[None]:
                 f"{folder}: this study is being run by {_owner(folder)}; wait for it, or end it"
             ) from error
         file.truncate(0)
-        file.write(json.dumps({"process": os.getpid(), "host": socket.gethostname()}) + "\n")
+        owner = json.dumps({"process": os.getpid(), "host": socket.gethostname()})
+        file.write(f"{owner}\n".encode())
         file.flush()
         yield
 

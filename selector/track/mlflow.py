@@ -6,13 +6,13 @@ The only file that imports mlflow, at the first call: the import takes seconds.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from selector.config.decode import unknown
+from selector.config.secrets import redacted
 from selector.errors import ConfigError
 from selector.track.database import opened
 from selector.track.labels import mark, name, text
@@ -93,7 +93,7 @@ class MlflowStore:
     @property
     def place(self) -> str:
         """The store's name for people, without a password."""
-        return f"MLflow ({re.sub(r'//[^/@]*@', '//', self.uri)})"
+        return f"MLflow ({redacted(self.uri)})"
 
     def experiment(self, study: str) -> Experiment:
         """The study's experiment, made where it is not there."""
@@ -246,10 +246,12 @@ def finished_runs(uri: str, experiment: str) -> list[tuple[dict[str, str], dict[
         stored = client.get_experiment_by_name(experiment)
         if stored is None:
             names = sorted(item.name for item in client.search_experiments())
-            raise ConfigError(f"{uri}: {unknown('experiment', experiment, names)}")
+            raise ConfigError(f"{redacted(uri)}: {unknown('experiment', experiment, names)}")
         found = store.runs(stored.experiment_id, "attributes.status = 'FINISHED'")
         return [(dict(run.parameters), dict(run.metrics)) for run in found]
     except MlflowException as error:
-        raise ConfigError(f"{uri}: MLflow cannot read it: {error}") from error
+        raise ConfigError(
+            f"{redacted(uri)}: MLflow cannot read it: {redacted(str(error))}"
+        ) from error
     finally:
         store.leave()

@@ -86,6 +86,8 @@ class Record:
             "values": trial.values,
             "config": trial.config,
         }
+        if trial.given:
+            mapping["given"] = "hand"
         self.store.write(f"trials/{trial.folder}/trial.yaml", to_yaml(mapping))
         self.trials[trial.number] = trial
 
@@ -109,6 +111,11 @@ class Record:
         run = replace(run, folder=self.store.path(run.key))
         self._runs[run.key] = StoredRun(run=run, trial=trial, result=None)
         return run
+
+    def alone(self, key: str) -> StoredRun | None:
+        """The run in a folder that belongs to no trial; None where there is none."""
+        self._read_run(key, None)
+        return self._runs.get(key)
 
     def report(self, key: str, step: int, metrics: Mapping[str, float]) -> None:
         """Append metrics of a run after `step` steps; what is not finite is left out."""
@@ -172,6 +179,7 @@ class Record:
                 index=int(mapping["index"]),
                 values=dict(mapping["values"]),
                 config=run_config(mapping["config"]),
+                given=mapping.get("given") == "hand",
             )
         self.trials[trial.number] = trial
         for name in self.store.names(f"{folder}/runs"):

@@ -210,11 +210,12 @@ def test_a_database_that_another_process_locks_for_a_while_gets_everything(store
 @pytest.mark.parametrize("away", [closed_port, silent_port])
 def test_a_server_that_is_away_holds_nobody(away: Away, stored: Stored, tmp_path: Path) -> None:
     with away() as port:
+        monkeypatch.setenv("MY_SERVER", f"http://me:secret@127.0.0.1:{port}")
         holds_nobody(port, tmp_path)
 
 
 def holds_nobody(port: int, tmp_path: Path) -> None:
-    tracker = make_tracker(Track(uri=f"http://me:secret@127.0.0.1:{port}"), tmp_path)
+    tracker = make_tracker(Track(uri_variable="MY_SERVER"), tmp_path)
     told = Told(tracker, tmp_path, "away")
     assert_none_holds_its_caller(
         call
