@@ -208,7 +208,9 @@ def test_a_database_that_another_process_locks_for_a_while_gets_everything(store
 
 
 @pytest.mark.parametrize("away", [closed_port, silent_port])
-def test_a_server_that_is_away_holds_nobody(away: Away, stored: Stored, tmp_path: Path) -> None:
+def test_a_server_that_is_away_holds_nobody(
+    away: Away, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with away() as port:
         monkeypatch.setenv("MY_SERVER", f"http://me:secret@127.0.0.1:{port}")
         holds_nobody(port, tmp_path)
