@@ -65,6 +65,14 @@ class Agenda:
         """Runs submitted and not over."""
         return len(self._flying)
 
+    def knows(self, key: str) -> bool:
+        """Whether the run is in flight."""
+        return key in self._flying
+
+    def forget(self, key: str) -> None:
+        """Have the run no longer in flight, without an end: the next command makes it again."""
+        self._flying.pop(key, None)
+
     def finish(self, key: str, ended: Ended) -> Result | None:
         """Store how a run ended; None where it was lost and waits for another attempt."""
         run, trial = self._flying.pop(key)

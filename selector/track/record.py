@@ -180,7 +180,11 @@ class Record:
         lines = list(self.store.lines(name))
         check = stored.curve if stored else ""
         if lines and check and checksum(key, "".join(lines)) != check:
-            raise _damaged(self.store, name, "these are not the rows that the run reported")
+            over = self.store.path(f"{key}/result.json") or f"{key}/result.json"
+            what = "these are not the rows that the run reported"
+            raise _damaged(
+                self.store, name, f"{what}; delete {over}, and `selector run` makes the run again"
+            )
         try:
             return [json.loads(line) for line in lines]
         except ValueError as error:

@@ -27,6 +27,8 @@ _ASKED_WRONGLY = (
 #: Names that `write_whole` gives to what it has not finished: file, process, thread.
 _TEMPORARY = re.compile(r"\..+\.\d+-\d+")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+#: What the system says of a disk that is full, read-only or broken, wherever that is met.
+DISK = (*_FULL, errno.EROFS, errno.EIO)
 
 
 class Store(ABC):

@@ -13,6 +13,16 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
+import selector.cli.commands
+import selector.cli.parser
+import selector.cli.progress
+import selector.launch.function
+import selector.launch.inline
+import selector.report.page
+import selector.report.write
+import selector.signals
+import selector.study.conduct
+import selector.study.sampler.quasi  # noqa: F401
 from tests.chaos.checker import conclusions, results, violations
 from tests.chaos.place import FAULTS
 
