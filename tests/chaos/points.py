@@ -22,7 +22,7 @@ import selector.report.page
 import selector.report.write
 import selector.signals
 import selector.study.conduct
-import selector.study.sampler.quasi  # noqa: F401
+import selector.study.sampler.quasi_random  # noqa: F401
 from tests.chaos.checker import conclusions, results, violations
 from tests.chaos.place import FAULTS
 
