@@ -82,8 +82,7 @@ class Agenda:
         result = self._result(run, trial, ended)
         self.record.finish(key, result)
         self.searches.note(trial, run, result)
-        self._decisions.decide()
-        self._decisions.note_finalist(trial)
+        self._decisions.decide(trial)
         self._forget_trunks(self.searches.search_of(trial))
         return result
 
