@@ -21,13 +21,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(asked.command(asked))
     except Interrupted as error:
-        print(f"\n{error}", file=sys.stderr)
+        _say(f"\n{error}")
         return error.exit_code
     except InputError as error:
-        print("\n".join(f"selector: {line}" for line in error.mistakes), file=sys.stderr)
+        _say("\n".join(f"selector: {line}" for line in error.mistakes))
         return error.exit_code
     except SelectorError as error:
-        print(f"selector: {error}", file=sys.stderr)
+        _say(f"selector: {error}")
         return error.exit_code
     except BrokenPipeError:  # `selector list | head`
         sys.stderr.close()
@@ -40,6 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted; everything finished is stored", file=sys.stderr)
         return 130
+
+
+def _say(text: str) -> None:
+    from selector.config.secrets import redacted
+
+    print(redacted(text), file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from selector.track.run import Trial
 
 FINALIST = "finalist"
 LIMIT = "limit"
+END = "end"
 SAMPLER = "sampler"
 
 

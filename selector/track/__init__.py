@@ -18,4 +18,4 @@ def make_tracker(track: Track, runs: Path) -> Tracker:
         return NullTracker()
     from selector.track.mlflow import MlflowTracker, default_uri
 
-    return MlflowTracker(track.uri or default_uri(runs), runs / "artifacts")
+    return MlflowTracker(track.address() or default_uri(runs), runs / "artifacts")

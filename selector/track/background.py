@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -10,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from selector.config.secrets import redacted
 from selector.track.outbox import Attach, Begin, End, Message, Metrics, Outbox, Point
 from selector.track.run import Result, Run
 from selector.track.tracker import Origin, Tracker
@@ -181,4 +181,4 @@ def _now() -> int:
 def _in_a_line(error: Exception) -> str:
     """The error's first line, without a password that stood in an address."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return re.sub(r"//[^/@\s]*@", "//", lines[0])[:300]
+    return redacted(lines[0])[:300]

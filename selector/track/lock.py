@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from selector.errors import StudyError
-from selector.track.store import make_folder, refused, sweep, without_waiting
+from selector.track.store import make_folder, open_end, refused, sweep, without_waiting
 
 
 @contextmanager
@@ -31,12 +31,13 @@ def study_lock(folder: Path) -> Iterator[None]:
     with ExitStack() as held:
         try:
             make_folder(folder)
-            file = held.enter_context((folder / "lock").open("a+b", buffering=0))
+            file = held.enter_context(open_end(folder / "lock"))
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if not _still_there(file, folder):
                 raise StudyError(f"{folder}: was taken away just now; try again")
             file.truncate(0)
             file.write(owner.encode())
+            file.flush()
         except BlockingIOError as error:
             raise StudyError(
                 f"{folder}: this study is being run by {_owner(folder)}; wait for it, or end it"

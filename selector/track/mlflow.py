@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from selector.config.decode import unknown
 from selector.config.identity import plain
+from selector.config.secrets import redacted
 from selector.errors import ConfigError
 from selector.track.background import BackgroundTracker, Mirror
 from selector.track.labels import flat, labels, mark, name, text, title
@@ -82,7 +82,7 @@ class MlflowTracker(BackgroundTracker):
     def __init__(self, uri: str, artifacts: Path, *, most_points: int = 100_000) -> None:
         for variable, value in ENVIRONMENT.items():
             os.environ.setdefault(variable, value)
-        place = f"MLflow ({re.sub(r'//[^/@]*@', '//', uri)})"
+        place = f"MLflow ({redacted(uri)})"
         super().__init__(_MlflowMirror(uri, artifacts), place, most_points=most_points)
 
 
@@ -332,14 +332,14 @@ def finished_runs(uri: str, experiment: str) -> list[tuple[dict[str, str], dict[
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
-    silence = Silence()
+    silence, shown = Silence(), redacted(uri)
     silence.fall()
     try:
         client = MlflowClient(uri)
         stored = client.get_experiment_by_name(experiment)
         if stored is None:
             names = sorted(item.name for item in client.search_experiments())
-            raise ConfigError(f"{uri}: {unknown('experiment', experiment, names)}")
+            raise ConfigError(f"{shown}: {unknown('experiment', experiment, names)}")
         runs, token = [], None
         while True:
             page = client.search_runs(
@@ -354,6 +354,6 @@ def finished_runs(uri: str, experiment: str) -> list[tuple[dict[str, str], dict[
             if not token:
                 return runs
     except MlflowException as error:
-        raise ConfigError(f"{uri}: MLflow cannot read it: {error}") from error
+        raise ConfigError(f"{shown}: MLflow cannot read it: {redacted(str(error))}") from error
     finally:
         silence.lift()

@@ -95,6 +95,8 @@ class Record:
             "values": trial.values,
             "config": trial.config,
         }
+        if trial.given:
+            mapping["given"] = "hand"
         self._write(f"trials/{trial.folder}/trial.yaml", to_yaml(mapping))
         self.trials[trial.number] = trial
 
@@ -118,6 +120,11 @@ class Record:
         run = replace(run, folder=self.store.path(run.key))
         self._runs[run.key] = StoredRun(run=run, trial=trial, result=None)
         return run
+
+    def alone(self, key: str) -> StoredRun | None:
+        """The run in a folder that belongs to no trial; None where there is none."""
+        self._read_run(key, None)
+        return self._runs.get(key)
 
     def report(self, key: str, step: int, metrics: Mapping[str, float]) -> None:
         """Append metrics of a run after `step` steps; what is not finite is left out."""
@@ -271,6 +278,7 @@ def _trial(mapping: Mapping[str, Any]) -> Trial:
         index=int(mapping["index"]),
         values=dict(mapping["values"]),
         config=run_config(mapping["config"]),
+        given=mapping.get("given") == "hand",
     )
 
 

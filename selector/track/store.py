@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from selector.errors import SelectorError, StorageError, StudyError
 
@@ -120,17 +121,18 @@ class FolderStore(Store):
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._real = Path(os.path.realpath(root.parent)) / root.name
 
     def write(self, name: str, text: str) -> None:
         """Write to a temporary file beside it, flush it to the disk, rename it into place."""
-        write_whole(self.root / name, text)
+        write_whole(self._inside(name), text)
 
     def append(self, name: str, text: str) -> None:
         """Append; where the last line was torn, a new line is begun first."""
-        path = self.root / name
+        path = self._inside(name)
         with _named_errors(path):
             make_folder(path.parent)
-            with path.open("ab+") as file:
+            with open_end(path) as file:
                 size = file.seek(0, os.SEEK_END)
                 if size:
                     file.seek(size - 1)
@@ -146,7 +148,7 @@ class FolderStore(Store):
 
     def rename(self, name: str, other: str) -> None:
         """Rename it, durably."""
-        path = self.root / other
+        path = self._inside(other)
         with _named_errors(path):
             (self.root / name).replace(path)
             _fsync_folder(path.parent)
@@ -166,7 +168,7 @@ class FolderStore(Store):
 
     def remove(self, name: str) -> None:
         """Delete the file."""
-        path = self.root / name
+        path = self._inside(name)
         with _named_errors(path):
             path.unlink(missing_ok=True)
 
@@ -181,9 +183,31 @@ class FolderStore(Store):
         """Where it lies."""
         return self.root / name
 
+    def _inside(self, name: str) -> Path:
+        """Where it lies, for writing.
 
-def write_whole(path: Path, text: str) -> None:
-    """Make `path` hold `text`, whole or not at all, and durable before this returns.
+        Raises:
+            StudyError: a link on the way, or the folder itself as one, leads elsewhere.
+        """
+        path = self.root / name
+        real = os.path.realpath(path.parent)
+        if not Path(real).is_relative_to(self._real):
+            raise StudyError(
+                f"{path.parent}: a link leads from there to {real}, and nothing is written through"
+                f" links that leave {self.root}; move the folder back, or choose another with"
+                " --runs DIR"
+            )
+        return path
+
+
+def open_end(path: Path) -> IO[bytes]:
+    """`path` open for reading and for adding at its end, and for nothing that a link stands for."""
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+    return os.fdopen(os.open(path, flags, 0o666), "ab+")
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Make `path` hold `content` (text as UTF-8), whole or not at all, durable on return.
 
     Raises:
         StudyError: the folder cannot be written to.
@@ -193,8 +217,8 @@ def write_whole(path: Path, text: str) -> None:
     with _named_errors(path):
         make_folder(path.parent)
         try:
-            with temporary.open("w", encoding="utf-8") as file:
-                file.write(text)
+            with temporary.open("wb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
