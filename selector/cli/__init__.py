@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from selector.errors import InputError, Interrupted, SelectorError
+from selector.errors import InputError, Interrupted, SelectorError, StorageError
+from selector.track.store import DISK, refused
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,12 +29,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SelectorError as error:
         _say(f"selector: {error}")
         return error.exit_code
-    except KeyboardInterrupt:
-        print("\ninterrupted; everything finished is stored", file=sys.stderr)
-        return 130
     except BrokenPipeError:  # `selector list | head`
         sys.stderr.close()
         return 0
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        print(f"selector: {refused(Path(error.filename or '.'), error)}", file=sys.stderr)
+        return StorageError.exit_code
+    except KeyboardInterrupt:
+        print("\ninterrupted; everything finished is stored", file=sys.stderr)
+        return 130
 
 
 def _say(text: str) -> None:

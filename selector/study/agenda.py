@@ -88,6 +88,14 @@ class Agenda:
         """Runs submitted and not over."""
         return len(self._flying)
 
+    def knows(self, key: str) -> bool:
+        """Whether the run is in flight."""
+        return key in self._flying
+
+    def forget(self, key: str) -> None:
+        """Have the run no longer in flight, without an end: the next command makes it again."""
+        self._flying.pop(key, None)
+
     def finish(self, key: str, ended: Ended) -> Result | None:
         """Store how a run ended; None where it was lost, or paused, and is to go on."""
         run, trial = self._flying.pop(key)
@@ -105,8 +113,7 @@ class Agenda:
         self.record.finish(key, result)
         _forget(run, result)
         self.searches.note(trial, run, result)
-        self._decisions.decide()
-        self._decisions.note_finalist(trial)
+        self._decisions.decide(trial)
         self._forget_trunks(self.searches.search_of(trial))
         return result
 

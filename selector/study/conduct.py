@@ -145,7 +145,7 @@ def conduct(
     _refuse_unusable(study)
     folder = runs / study.name
     with study_lock(folder):
-        record = Record(FolderStore(folder))
+        record = Record(FolderStore(folder), on_damage=on_notice)
         _check_same_question(study, folder)
         if start and (note := start_from(start, study, record, runs)):
             on_notice(note)

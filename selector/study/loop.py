@@ -8,6 +8,7 @@ from math import inf
 from pathlib import Path
 from time import monotonic
 
+from selector.errors import StorageError
 from selector.launch.base import Event, Finished, Launcher, Reported, Started
 from selector.study.agenda import Agenda
 from selector.study.decisions import LIMIT
@@ -34,44 +35,66 @@ def run_study(
 ) -> bool:
     """Run the study, or go on with it; False where it was interrupted before its end.
 
-    It also ends, unfinished, at a limit of its budget, and where all that is left is paused.
+    It also ends, unfinished, at a limit of its budget, and where all that is left is paused. Where
+    something cannot be stored no further run is started, and those in flight end before the error.
 
     Raises:
         RunFailed: three runs crashed with the same error, or nearly all trials failed.
+        StorageError: the disk is full, read-only, or fails.
     """
     agenda = Agenda(study, record)
     ending, requests = Ending(agenda), Requests(agenda, launcher)
     begun: dict[str, float] = {}
     often = study.launcher.checkpoint_seconds
 
-    def take(events: Sequence[Event]) -> None:
-        for event in events:
-            match event:
-                case Reported(key=key, step=step, metrics=metrics):
-                    record.report(key, step, metrics)
-                    tracker.reported(key, step, metrics)
-                case Finished(key=key, ended=ended):
-                    result = agenda.finish(key, ended)
-                    if result is not None:
-                        tracker.ended(key, result)
-                        ending.judge(result)
-                case Started(key=key):
-                    begun[key] = monotonic()
+    trouble: StorageError | None = None
 
-    while True:
-        requests.take()
-        if requests.end or interrupted():
-            break
-        limit = ending.limit()
+    def take(events: Sequence[Event]) -> None:
+        nonlocal trouble
+        for event in events:
+            if agenda.knows(event.key):
+                try:
+                    take_one(event)
+                except StorageError as error:  # half of its curve is no result: made again later
+                    trouble = trouble or error
+                    agenda.forget(event.key)
+
+    def take_one(event: Event) -> None:
+        match event:
+            case Reported(key=key, step=step, metrics=metrics):
+                record.report(key, step, metrics)
+                tracker.reported(key, step, metrics)
+            case Finished(key=key, ended=ended):
+                result = agenda.finish(key, ended)
+                if result is not None:
+                    tracker.ended(key, result)
+                    ending.judge(result)
+            case Started(key=key):
+                begun[key] = monotonic()
+
+    def start_what_is_next() -> None:
         # Not while there is room: runs that end at once would keep their results from being stored.
-        for _ in range(0 if limit else launcher.room()):
+        for _ in range(launcher.room()):
             if (found := agenda.next()) is None:
                 break
             run, trial = found
             tracker.started(run, Origin(study=study.name, arm=trial.arm, trial=trial))
             launcher.submit(replace(run, data_folder=data_folder, checkpoint_seconds=often))
+
+    while True:
+        limit = ending.limit()
+        try:
+            requests.take()
+            if requests.end or interrupted():
+                break
+            if not (limit or trouble):
+                start_what_is_next()
+        except StorageError as error:
+            trouble = trouble or error
         on_progress(agenda)
         if agenda.idle:
+            if trouble:
+                raise trouble
             if limit and not agenda.searches.complete:
                 agenda.stop(LIMIT, limit)
             elif agenda.paused:
@@ -81,6 +104,8 @@ def run_study(
         on_turn(agenda, events)
         take(events)
     _let_go(agenda, launcher, take, begun, often)
+    if trouble:
+        raise trouble
     return False
 
 
