@@ -12,6 +12,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from signal import SIGINT
 from typing import TYPE_CHECKING
 
 # Loaded before `report` is defined, so that selector.report stays the function: an import binds a
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from selector.report.write import ReportPaths
     from selector.study.agenda import Agenda
     from selector.study.conduct import Conducted
+    from selector.study.notify import Notifier
     from selector.study.plan import Plan
     from selector.study.study import Study
 
@@ -101,10 +103,11 @@ def run_and_report(
     With them what the tracker has to say. The first stage's report is written again when the
     second one is over, because it shows what came of it.
     """
-    from selector.errors import Interrupted
+    from selector.errors import InputError, Interrupted
     from selector.report.write import write_report
     from selector.signals import StopSignals
     from selector.study.conduct import conduct, read_second_stage, read_study
+    from selector.study.notify import Notifier
     from selector.track import make_tracker
 
     texts = _texts(overrides)
@@ -112,6 +115,7 @@ def run_and_report(
     stage: Study | None = first
     done: list[Conducted] = []
     written: list[ReportPaths] = []
+    notifier = Notifier(first.name, first.notify)
     with StopSignals() as signals:
         tracker = make_tracker(first.tracker, runs)
         try:
@@ -124,6 +128,7 @@ def run_and_report(
                         start="" if done else start,
                         on_notice=on_notice,
                         on_progress=on_progress,
+                        on_turn=notifier.turn,
                         interrupted=signals.came,
                     )
                 )
@@ -132,15 +137,35 @@ def run_and_report(
                     tracker.artifacts(paths.recommendation["study"], paths.files)
                 over = done[-1].finished and len(done) == 1
                 stage = read_second_stage(done[-1].stored, texts, runs) if over else None
+            if done[-1].finished:
+                _tell(notifier, written[-1])
+        except InputError:  # said at the start, to the one who sits there
+            raise
+        except Exception as error:
+            notifier.tell("failed", str(error) or type(error).__name__)
+            raise
         finally:
-            message = tracker.close()
+            mirrored = tracker.close(interrupted=signals.came, on_notice=on_notice)
+            message = "\n".join(text for text in (mirrored, notifier.close()) if text)
     if not done[-1].finished:
         from_ = ["--from", start] if start else []
         command = shlex.join(["selector", "run", str(study), *from_, *overrides])
         raise Interrupted(
-            f"interrupted; everything finished is stored. `{command}` goes on", signals.number
+            f"interrupted; everything finished is stored. `{command}` goes on"
+            + (f"\n{message}" if message else ""),
+            signals.number or SIGINT,  # `selector stop` asks for what Ctrl-C asks for
         )
     return written, message
+
+
+def _tell(notifier: Notifier, written: ReportPaths) -> None:
+    """Tell that a study is over, or that a limit of its budget ended it before."""
+    if written.recommendation["state"] == "complete":
+        notifier.tell("ended", written.sentence, str(written.page.absolute()))
+        return
+    method = written.recommendation["method"]
+    text = f"It ended unfinished ({method['ended'] or method['limit']}). {written.sentence}"
+    notifier.tell("stalled", text, str(written.page.absolute()))
 
 
 def _texts(overrides: Sequence[str]) -> list[str]:

@@ -6,6 +6,7 @@ SelectorError                 something went wrong that a person can act on (exi
 │   ├── DataError             the text to train on
 │   └── StudyError            a stored study: not there, changed, owned by another process
 ├── RunFailed                 a run ended without a result; carries its outcome
+├── StorageError              the disk is full, read-only or fails; what is stored stays usable
 ├── LaunchError               the place where runs happen cannot be started or has died
 └── Interrupted               a signal ended the command; the study can go on (130 or 143)
 
@@ -51,6 +52,10 @@ class RunFailed(SelectorError):
     def __init__(self, message: str, outcome: str) -> None:
         self.outcome = outcome
         super().__init__(message)
+
+
+class StorageError(SelectorError):
+    """The disk is full, read-only or fails; what is stored stays usable."""
 
 
 class LaunchError(SelectorError):

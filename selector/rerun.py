@@ -11,7 +11,7 @@ from selector.config.identity import plain, run_fingerprint
 from selector.config.schema import Data, RunConfig
 from selector.config.single import Single, compose_single
 from selector.errors import ConfigError, RunFailed, StudyError
-from selector.launch.single import new_folder, run_one
+from selector.launch.single import folder_for, run_one
 from selector.space.length import run_tokens
 from selector.study.answer import answer, first_run
 from selector.study.conduct import DATA_FOLDER, training_tokens
@@ -82,15 +82,15 @@ def rerun(
         on_notice(data_changed(before.fingerprint, now))
     _notice_other_table(first.run.config, config, on_notice)
     tokens = _tokens(asked, config, runs)
-    number = new_folder(stored.folder / "reruns").name
     run = Run(
-        key=f"reruns/{number}",
+        key="",
         config=config,
         stage=Stage.RERUN,
         seed=asked.seed,
         tokens=tokens,
         data_folder=runs / DATA_FOLDER,
     )
+    run = replace(run, key=f"reruns/{folder_for(stored.folder / 'reruns', run).name}")
     tags = {"origin": first.run.key, "origin_fingerprint": trial.fingerprint}
     origin = Origin(study=stored.study.name, arm=trial.arm, trial=trial, tags=tags)
     result = run_one(
@@ -98,7 +98,7 @@ def rerun(
         stored.record,
         tracker,
         origin,
-        launcher=asked.launcher.name,
+        launch=asked.launcher,
         on_report=on_report,
         interrupted=interrupted,
     )
@@ -137,9 +137,8 @@ def train(
         config = continued(trunk, config, single.seed, tokens)
     if trunk_for:
         check_trunk_for(config, tokens, trunk_for)
-    folder = new_folder(runs / "_single")
     run = Run(
-        key=folder.name,
+        key="",
         config=config,
         stage=Stage.SINGLE,
         seed=single.seed,
@@ -148,13 +147,15 @@ def train(
         trunk_for=trunk_for,
         branch=trunk.folder if trunk else None,
     )
+    folder = folder_for(runs / "_single", run)
+    run = replace(run, key=folder.name)
     tags = {f"origin.{key}": str(value) for key, value in single.origin.items()}
     result = run_one(
         run,
         Record(FolderStore(folder.parent)),
         tracker,
         Origin(study="_single", tags=tags),
-        launcher=single.launcher.name,
+        launch=single.launcher,
         on_report=on_report,
         interrupted=interrupted,
     )

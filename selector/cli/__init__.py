@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from selector.errors import InputError, Interrupted, SelectorError
+from selector.errors import InputError, Interrupted, SelectorError, StorageError
+from selector.track.store import DISK, refused
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,20 +21,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(asked.command(asked))
     except Interrupted as error:
-        print(f"\n{error}", file=sys.stderr)
+        _say(f"\n{error}")
         return error.exit_code
     except InputError as error:
-        print("\n".join(f"selector: {line}" for line in error.mistakes), file=sys.stderr)
+        _say("\n".join(f"selector: {line}" for line in error.mistakes))
         return error.exit_code
     except SelectorError as error:
-        print(f"selector: {error}", file=sys.stderr)
+        _say(f"selector: {error}")
         return error.exit_code
-    except KeyboardInterrupt:
-        print("\ninterrupted; everything finished is stored", file=sys.stderr)
-        return 130
     except BrokenPipeError:  # `selector list | head`
         sys.stderr.close()
         return 0
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        print(f"selector: {refused(Path(error.filename or '.'), error)}", file=sys.stderr)
+        return StorageError.exit_code
+    except KeyboardInterrupt:
+        print("\ninterrupted; everything finished is stored", file=sys.stderr)
+        return 130
+
+
+def _say(text: str) -> None:
+    from selector.config.secrets import redacted
+
+    print(redacted(text), file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def plan(asked: argparse.Namespace) -> int:
     explained = explain(made.study) if asked.explain else ()
     if asked.json:
         more = {"explained": explained_mapping(explained)} if asked.explain else {}
-        return _json(planned.plan_mapping(made) | more)
+        return print_json(planned.plan_mapping(made) | more)
     planned.show_plan(made, asked.study, asked.overrides)
     show_explained(explained)
     return 0
@@ -45,7 +45,7 @@ def run(asked: argparse.Namespace) -> int:
         )
     last = written[-1].recommendation  # of the second stage, where one followed
     if asked.json:
-        _json(last)
+        print_json(last)
     else:
         for stage in written:
             _print_report(stage, together=stage is written[-1])
@@ -63,7 +63,7 @@ def status(asked: argparse.Namespace) -> int:
     from selector.study.stored import open_study
 
     if asked.study is not None:
-        names = [_stored_name(asked.study)]
+        names = [stored_name(asked.study)]
         second = second_name(names[0])
         if not asked.json and (asked.runs / second / "study.yaml").is_file():
             names.append(second)
@@ -80,7 +80,7 @@ def status(asked: argparse.Namespace) -> int:
         raise StudyError(mistakes)
     if asked.json:
         mappings = [show.status_mapping(item) for item in found]
-        return _json(mappings[0] if asked.study is not None else {"studies": mappings})
+        return print_json(mappings[0] if asked.study is not None else {"studies": mappings})
     for item in found:
         show.status(item)
     if mistakes:
@@ -94,9 +94,9 @@ def report(asked: argparse.Namespace) -> int:
     """Write the report from what is stored, at any moment; an unfinished study says so."""
     import selector
 
-    written = selector.report(_stored_name(asked.study), runs=asked.runs, reports=asked.reports)
+    written = selector.report(stored_name(asked.study), runs=asked.runs, reports=asked.reports)
     if asked.json:
-        return _json(written.recommendation)
+        return print_json(written.recommendation)
     _print_report(written)
     return 0
 
@@ -109,7 +109,7 @@ def rerun(asked: argparse.Namespace) -> int:
     from selector.study.stored import open_study
     from selector.track import make_tracker
 
-    stored = open_study(_stored_name(asked.study), asked.runs)
+    stored = open_study(stored_name(asked.study), asked.runs)
     tracker = make_tracker(stored.study.tracker, asked.runs)
     try:
         with StopSignals() as signals, Progress(silent=asked.json) as progress:
@@ -178,7 +178,7 @@ def ui(asked: argparse.Namespace) -> int:
 
     def ready(address: str) -> None:
         if asked.json:
-            _json({"address": address})
+            print_json({"address": address})
         else:
             print(f"MLflow is at {address} (Ctrl-C ends it)", flush=True)
 
@@ -192,7 +192,7 @@ def doctor(asked: argparse.Namespace) -> int:
 
     findings = checkup(asked.runs)
     if asked.json:
-        _json(doctor_mapping(findings))
+        print_json(doctor_mapping(findings))
     else:
         show_doctor(findings)
     return int(broken(findings))
@@ -206,13 +206,13 @@ def list_(asked: argparse.Namespace) -> int:
 
     axis, _, option = (asked.axis or "").partition("/")
     found = axes()
-    if axis and axis not in found:
+    if (axis or option) and axis not in found:
         raise ConfigError(unknown("axis", axis, list(found)))
     if option and option not in found[axis]:
         raise ConfigError(unknown(f"option of {axis}", option, list(found[axis])))
     if asked.json:
         one = catalogue.option_mapping(axis, option) if option else None
-        return _json(one or catalogue.catalogue_mapping(axis))
+        return print_json(one or catalogue.catalogue_mapping(axis))
     if option:
         print(catalogue.option_text(axis, option), end="")
     elif axis:
@@ -222,7 +222,7 @@ def list_(asked: argparse.Namespace) -> int:
     return 0
 
 
-def _stored_name(study: str) -> str:
+def stored_name(study: str) -> str:
     """The name under which a study is stored: of a path, the name that the file gives itself."""
     if "/" not in study and not study.endswith(".yaml"):
         return study
@@ -253,7 +253,7 @@ def _print_run(asked: argparse.Namespace, done: Any, folder: Path, message: str)
         "folder": str(folder / done.run.key),
     }
     if asked.json:
-        _json(mapping)
+        print_json(mapping)
     else:
         for name, value in done.result.metrics.items():
             print(f"  {name:28} {value:.6g}")
@@ -271,7 +271,8 @@ def _short(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def _json(mapping: Mapping[str, Any]) -> int:
+def print_json(mapping: Mapping[str, Any]) -> int:
+    """Print one object, as programs read it."""
     from selector.config.identity import plain
 
     print(json.dumps(plain(mapping), indent=1, allow_nan=False))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from selector import __version__
-from selector.cli import commands, importing
+from selector.cli import commands, importing, intervening, syncing
 from selector.config.decode import unknown
 
 _OVERRIDES = """\
@@ -27,12 +27,17 @@ and how sure are we?
   selector plan   STUDY [override …]   what would run; trains nothing
                                        [--explain: what each arm costs and its settings come to]
   selector run    STUDY [override …]   run it, or go on with it; ends with the report
-                                       [--from NAME: start from an import or another study]
+                                       [--from NAME: take over another study's runs, or
+                                       start from an import]
   selector status [STUDY]              progress, best so far, failures by kind
+  selector stop   STUDY [--trial N [--pause]]   end it cleanly; stop or pause one trial
+  selector resume STUDY --trial N      let a paused trial go on
+  selector add    STUDY KEY=VALUE …    the next trial of an arm, by hand
   selector report STUDY                write reports/STUDY from what is stored
   selector rerun  STUDY [--trial N] [override …]   train the recommended again and compare
   selector train  FILE|[override …]    one run of one configuration, no study
   selector ui     [--port 5000]        the MLflow UI on 127.0.0.1
+  selector sync   STUDY [--uri URI]    complete what MLflow shows of a stored study
   selector list   [AXIS[/OPTION]]      studies, axes, techniques, settings; one technique's file
   selector doctor                      what is here, what will be used, what is missing for what
   selector import NAME SOURCE          earlier results (CSV, MLflow, Optuna) as a start for a search
@@ -98,7 +103,8 @@ def _run(parser: argparse.ArgumentParser) -> None:
         dest="start",
         default="",
         metavar="NAME",
-        help="an import or another study whose results a sampler that learns starts with",
+        help="another study, whose finished runs are taken over where they are the same, or an"
+        " import; what else is known there is a start for a sampler that learns",
     )
 
 
@@ -137,10 +143,14 @@ _COMMANDS: dict[
     "plan": (commands.plan, _plan),
     "run": (commands.run, _run),
     "status": (commands.status, _optional("study", "a stored study; default: all")),
+    "stop": (intervening.stop, intervening.describe_stop),
+    "resume": (intervening.resume, intervening.describe_resume),
+    "add": (intervening.add, intervening.describe_add),
     "report": (commands.report, _study),
     "rerun": (commands.rerun, _rerun),
     "train": (commands.train, _train),
     "ui": (commands.ui, _port),
+    "sync": (syncing.sync, syncing.describe),
     "import": (importing.import_, importing.describe),
     "doctor": (commands.doctor, lambda parser: None),
     "list": (

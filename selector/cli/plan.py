@@ -62,7 +62,8 @@ def show_plan(made: Plan, study: str, overrides: Sequence[str]) -> None:
     if made.changes:
         console.print(
             f"\n[bold]selector run will refuse this[/]: what is stored as {escape(asked.name)} asks"
-            f" another question (name={escape(asked.name)}_2 stores this one beside it):",
+            f" another question (name={escape(asked.name)}_2 stores this one beside it, and with"
+            f" --from {escape(asked.name)} takes over every run that is the same):",
             soft_wrap=True,
         )
         for change in made.changes:

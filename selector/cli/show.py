@@ -27,6 +27,10 @@ def status_mapping(found: Status) -> dict[str, Any]:
         },
         "best": found.best,
         "arms": [dict(vars(arm)) for arm in found.arms],
+        "stopped": list(found.stopped),
+        "paused": list(found.paused),
+        "given": list(found.given),
+        "ended": found.ended,
     }
 
 
@@ -38,6 +42,12 @@ def status(found: Status) -> None:
         f" {found.running} running"
     )
     console.print(arms_table([vars(arm) for arm in found.arms], found.metric))
+    by_hand = {"paused": found.paused, "stopped": found.stopped, "given by hand": found.given}
+    for words, numbers in by_hand.items():
+        if numbers:
+            console.print(f"{words}: trials {', '.join(map(str, numbers))}", soft_wrap=True)
+    if found.ended:
+        console.print(f"it ended: {escape(found.ended)}", soft_wrap=True)
 
 
 def arms_table(arms: Sequence[Mapping[str, Any]], judged_by: str) -> Table:

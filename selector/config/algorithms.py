@@ -204,12 +204,19 @@ def works_more(option: str, values: Mapping[str, Any]) -> bool:
     return own.closure or own.curvature
 
 
+def not_resumable(option: str, values: Mapping[str, Any]) -> str:
+    """Why a run of this optimizer that is cut off begins again; '' if it goes on."""
+    name = str(values.get("algorithm", ALGORITHMS.get(option, "")))
+    own = capability(name)
+    return f"the state of {name} cannot be kept: {own.no_state}" if own.no_state else ""
+
+
 def branch_mistake(option: str, values: Mapping[str, Any]) -> str:
     """Why a longer run cannot start from a shorter one of this optimizer; '' if it can."""
     name = str(values.get("algorithm", ALGORITHMS.get(option, "")))
     own = capability(name)
-    if own.no_state:
-        return f"the state of {name} cannot be kept: {own.no_state}"
+    if text := not_resumable(option, values):
+        return text
     if own.steps:
         return f"{name} schedules over its own {own.steps}, the length of the run, from the start"
     if values.get("alpha_warmup"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -20,6 +21,9 @@ from selector.config.decode import Mistakes, unknown
 from selector.config.dotted import has_key
 from selector.config.question import Question
 from selector.config.schema import GROUPS, PARTS, RunConfig
+
+#: However many `max_arms` allows: every arm is composed before anything else can be said of it.
+_MOST_ARMS = 10_000
 
 
 def compared_arms(
@@ -45,6 +49,10 @@ def compared_arms(
             check_option(key, value, composer, mistakes)
         elif key.partition(".")[0] not in (*PARTS, *OUTSIDE_ARMS):
             mistakes.add(f"compare.{key}", unknown("group or key", key, PARTS))
+    count = len(listed) * math.prod(map(len, compare.values()))
+    if count > _MOST_ARMS:  # counted before they are made: twelve lists of ten fill the memory
+        mistakes.add("compare", f"{count} arms, each with a search of its own; expected fewer")
+        return []
     arms = [
         {**arm, **dict(zip(compare, values, strict=True))}
         for arm in listed

@@ -50,6 +50,8 @@ class Budget:
     """Wall-clock time of one command after which no more runs are started; 0: no limit."""
     device_hours: float = 0.0
     """Time of all runs of a study together after which no more are started; 0: no limit."""
+    max_failed_share: float = 0.9
+    """Where a larger share of a study's trials fails, once eight are over, the study stops."""
 
     def __post_init__(self) -> None:
         """Refuse counts below one, and two lengths at once."""

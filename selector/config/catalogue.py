@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from selector.config.algorithms import not_resumable
 from selector.config.compose import load_yaml
 from selector.config.extras import EXTRA_OF, PACKAGES, installed
 from selector.config.locations import conf_folder, study_names
@@ -32,6 +33,8 @@ class Option:
     """1: ours, tested against a reference; 2: a kept library's, or tested less."""
     banked: bool
     """Whether it trains beside others in a bank; else one run at a time."""
+    resumable: bool
+    """Whether a run of it that is cut off goes on; else it begins again."""
     tuned_by_us: bool
     """Whether its defaults and ranges are ours."""
     extra: str
@@ -46,6 +49,7 @@ class Option:
         found = (
             f"tier {self.tier}" if self.tier > 1 else "",
             "" if self.banked else "trains unbanked",
+            "" if self.resumable else "not resumable",
             "" if self.tuned_by_us else "not tuned by us",
             missing or (f"from selector[{self.extra}]" if self.extra else ""),
         )
@@ -91,13 +95,15 @@ def first_comment(path: Path) -> str:
 
 
 def _option(group: str, path: Path) -> Option:
-    banked = bool(load_yaml(path).get("banked", True))
+    raw = load_yaml(path)
+    banked = bool(raw.get("banked", True))
     package = PACKAGES.get((group, path.stem), "")
     second = bool(package) or not banked or path.stem in TIER_2.get(group, ())
     return Option(
         text=first_comment(path),
         tier=2 if second else 1,
         banked=banked,
+        resumable=group != "optimizer" or not not_resumable(path.stem, raw),
         tuned_by_us=(group, path.stem) not in NOT_TUNED,
         extra=EXTRA_OF[package] if package else "",
         installed=not package or installed(package),

@@ -7,13 +7,16 @@ off before anything is composed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import (
     ChoiceSweep,
@@ -23,16 +26,16 @@ from hydra.core.override_parser.types import (
     RangeSweep,
     Sweep,
 )
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
+from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from selector.config.bounded import check_bounds, read_bounded
 from selector.config.decode import Mistakes
 from selector.config.schema import GROUPS
 from selector.errors import ConfigError
-
-#: Larger files are refused before they are parsed: YAML aliases can grow without bound.
-_LARGEST_FILE = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,11 +137,11 @@ class Composer:
         overrides += [f"{group}={option}" for group, option in choices.items()]
         folder = str(self.file.parent.resolve())
         try:
-            with initialize_config_dir(config_dir=folder, version_base="1.3"):
+            with _bounded_files(), initialize_config_dir(config_dir=folder, version_base="1.3"):
                 tree = compose(
                     config_name=self.file.stem, overrides=overrides, return_hydra_config=True
                 )
-        except (HydraException, OmegaConfBaseException) as error:
+        except (HydraException, OmegaConfBaseException, ValueError) as error:
             text = _first_line(error)
             if "Could not override" in text:
                 text += f" Known groups: {', '.join(GROUPS)}"
@@ -153,23 +156,60 @@ class Composer:
         return Composition(tree, chosen)
 
 
-def load_yaml(file: Path) -> dict[str, Any]:
-    """One YAML file as plain data; `1e-5` is a number, interpolations stay as they are.
+@contextmanager
+def _named_errors(file: Path) -> Iterator[None]:
+    """Turn what reading and parsing a YAML file raises into errors that name it.
 
     Raises:
-        ConfigError: it is not there, too large, or not a YAML mapping.
+        ConfigError: it is not there, is not UTF-8, or is not YAML.
     """
     try:
-        if file.stat().st_size > _LARGEST_FILE:
-            raise ConfigError(f"{file}: larger than {_LARGEST_FILE} bytes; is it a YAML file?")
-        tree = OmegaConf.load(file)
-    except (OSError, UnicodeDecodeError) as error:
+        yield
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{file}: cannot be read: {error}") from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
         raise ConfigError(f"{file}, line {line}: not a YAML file: {error.problem}") from error
     except (yaml.YAMLError, OmegaConfBaseException) as error:
         raise ConfigError(f"{file}: not a YAML file: {_first_line(error)}") from error
+
+
+class _BoundedSource(FileConfigSource):
+    """Hydra's reader of files, which an option file that was sent to you cannot exhaust."""
+
+    def load_config(self, config_path: str) -> ConfigResult:
+        file = Path(self.path) / self._normalize_file_name(config_path)
+        with _named_errors(file):
+            if file.is_file():
+                check_bounds(read_bounded(file), file)
+            found = super().load_config(config_path)
+        # Hydra itself resolves what stands in a defaults list, before `resolved` can refuse it.
+        _refuse_resolvers(OmegaConf.to_container(found.config, resolve=False), f"{file}: ")
+        return found
+
+
+@contextmanager
+def _bounded_files() -> Iterator[None]:
+    """Hydra has no door for a reader of files of one's own: its registry is changed meanwhile."""
+    Plugins.instance()  # fills the registry
+    known = SourcesRegistry.instance().types
+    before = known["file"]
+    known["file"] = _BoundedSource
+    try:
+        yield
+    finally:
+        known["file"] = before
+
+
+def load_yaml(file: Path) -> dict[str, Any]:
+    """One YAML file as plain data; `1e-5` is a number, interpolations stay as they are.
+
+    Raises:
+        ConfigError: it is not there, too large, or not a YAML mapping.
+    """
+    with _named_errors(file):
+        check_bounds(read_bounded(file), file)
+        tree = OmegaConf.load(file)
     found = OmegaConf.to_container(tree, resolve=False)
     if not isinstance(found, dict):
         raise ConfigError(f"{file}: expected a mapping, got a list")

@@ -16,6 +16,7 @@ LIMITS: Mapping[str, tuple[float, float, bool, bool]] = {
     "verdict_seeds": (1, 100, True, True),
     "screen": (0, 100, True, True),
     "extensions": (0, 4, True, True),
+    "max_failed_share": (0, 1, False, True),
     "horizon_tokens": (0, math.inf, False, False),
     "lr": (0, math.inf, False, False),
     "aux_lr_ratio": (0, math.inf, False, False),

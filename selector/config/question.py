@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from selector.config import limits
 from selector.config.schema import GROUPS
+from selector.config.secrets import refuse_variable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,23 @@ class Margin:
     def __post_init__(self) -> None:
         """Refuse negative margins."""
         limits.refuse(vars(self))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notify:
+    """Who is told when the study ends, stalls or fails; nobody by default."""
+
+    command: tuple[str, ...] = ()
+    """A program and its arguments; given on the command line only, and never stored."""
+    webhook_variable: str = ""
+    """The environment variable that holds a webhook's address, which is a secret."""
+    stalled_minutes: float = 30.0
+    """A study in which no run reports anything for so long has stalled; 0: none ever does."""
+
+    def __post_init__(self) -> None:
+        """Refuse an address in the variable's place, and times that are none."""
+        limits.refuse(vars(self))
+        refuse_variable("webhook_variable", self.webhook_variable)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +74,9 @@ class Question:
     """Costs against which the report shows quality: seconds, flops, peak_memory_gib, parameters."""
     then: tuple[Literal["together"], ...] = ()
     """Stages after the verdict; together: the accepted arms' choices at once, and each left out."""
+
+    notify: Notify = field(default_factory=Notify)
+    """Who is told when the study ends, stalls or fails."""
 
     def __post_init__(self) -> None:
         """Refuse what has no meaning in its place."""

@@ -7,7 +7,7 @@ mappings and collects every mistake with its dotted key.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from selector.config import limits, parametrization, regularization
@@ -17,6 +17,7 @@ from selector.config.model import Model
 from selector.config.objective import Objective
 from selector.config.ramp import tokens_read, total_steps
 from selector.config.regularization import Regularization
+from selector.config.secrets import password_in, refuse_variable, value_of
 from selector.config.technique import Technique
 
 #: The parts of a run's configuration, in the order in which they are shown.
@@ -124,10 +125,46 @@ class Launch:
     """Worker processes; auto: one for each GPU, or one for each CPU core."""
     pause_above_celsius: float = 0.0
     """Runs wait while their NVIDIA GPU is hotter than this; 0: they never wait."""
+    checkpoint_seconds: float = 60.0
+    """How often a run leaves a state from which it can go on; 0: never."""
+    run_seconds: float = 0.0
+    """A run that takes longer is ended, and counts as `timeout`; 0: none is."""
+    silent_seconds: float = 600.0
+    """So is one that says nothing for so long; 0: none is. The built-in trainer is heard of every
+    second, or after a longer step; before its first word, while it compiles, it has three times as
+    long, and later three times its own longest silence. A user's function counts from its first
+    `run.report` or `run.should_stop`: one that calls neither can only be ended by `run_seconds`."""
+    memory_gib: float = 0.0
+    """A run whose worker, with all it has started, holds more resident memory is ended, and counts
+    as `out_of_memory`; 0: none is. It is the host's memory, not the device's; pages that workers
+    share, PyTorch above all, count for each of them, as in `top`."""
+    total_memory_gib: float = 0.0
+    """Of all runs together: so few workers that each can have `memory_gib`; 0: no matter."""
 
     def __post_init__(self) -> None:
-        """Refuse fewer than one worker."""
+        """Refuse fewer than one worker, and limits that nothing would keep."""
         limits.refuse(vars(self))
+        mistakes = []
+        if self.total_memory_gib and not 0 < self.memory_gib <= self.total_memory_gib:
+            mistakes.append(
+                f"memory_gib: expected a limit of each run, at most total_memory_gib="
+                f"{self.total_memory_gib:g}, got {self.memory_gib:g}"
+            )
+        if self.name == "inline":
+            watched = ("run_seconds", "silent_seconds", "memory_gib", "total_memory_gib")
+            defaults = {item.name: item.default for item in fields(self)}
+            mistakes += [
+                f"{name}: expected 0, nothing watches inline runs"
+                for name in watched
+                if getattr(self, name) not in (0, defaults[name])
+            ]
+        if mistakes:
+            raise ValueError("\n".join(mistakes))
+
+    @property
+    def most_workers(self) -> int:
+        """So many fit into `total_memory_gib`; 0: it sets no bound."""
+        return int(self.total_memory_gib // self.memory_gib) if self.total_memory_gib else 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,3 +175,25 @@ class Track:
     """mlflow: an MLflow store; none: the trial folders alone."""
     uri: str = ""
     """MLflow's tracking URI; empty: the store in the runs folder."""
+    uri_variable: str = ""
+    """The environment variable that holds the URI, where there is a password in it."""
+
+    def __post_init__(self) -> None:
+        """Refuse an address that would be stored with its password."""
+        if password_in(self.uri):
+            raise ValueError(
+                "uri: holds a password, which would be stored; expected an address without one."
+                " tracker.uri_variable=NAME names an environment variable that holds the whole of"
+                " it; a server also takes MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+            )
+        if self.uri and self.uri_variable:
+            raise ValueError("uri, uri_variable: expected one of the two")
+        refuse_variable("uri_variable", self.uri_variable)
+
+    def address(self) -> str:
+        """The tracking URI, looked up now; empty: the store in the runs folder.
+
+        Raises:
+            ConfigError: the variable is not set.
+        """
+        return value_of("tracker.uri_variable", self.uri_variable) or self.uri

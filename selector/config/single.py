@@ -14,6 +14,7 @@ from selector.config.locations import conf_folder
 from selector.config.parts import check_keys, decode_parts
 from selector.config.regularization import PATIENCE, patience_mistake
 from selector.config.schema import GROUPS, PARTS, Launch, RunConfig, Track
+from selector.config.secrets import refuse_secrets, secret_mistakes
 from selector.errors import ConfigError
 
 
@@ -44,6 +45,7 @@ def compose_single(stored: Mapping[str, Any], overrides: Sequence[str], where: s
         ConfigError: one line for each mistake; `where` names the file.
     """
     mistakes = Mistakes()
+    refuse_secrets(overrides)
     conf = conf_folder()
     composer = Composer(conf / "selector_study.yaml", conf)
     given = sort_overrides(parse_overrides(overrides, mistakes), composer, mistakes)
@@ -64,6 +66,7 @@ def compose_single(stored: Mapping[str, Any], overrides: Sequence[str], where: s
     check_keys(given.values, shape, mistakes)
     mistakes.raise_if_any()
     mapping = base.resolved({**kept, "name": "single", **given_last(given.values)})
+    mistakes.lines += secret_mistakes(mapping)
     config = decode_parts(mapping, shape, mistakes)
     budget = dataclass_from(Budget, mapping["budget"], "budget", mistakes)
     launcher = dataclass_from(Launch, mapping["launcher"], "launcher", mistakes)

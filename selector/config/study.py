@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from selector.config.algorithms import not_resumable
 from selector.config.arms import arm_name, compared_arms, keys_of_some, mixed_precisions
 from selector.config.budget import Budget
 from selector.config.command_line import (
@@ -30,6 +31,7 @@ from selector.config.parts import check_keys, decode_parts, no_such_key
 from selector.config.question import Question
 from selector.config.regularization import PATIENCE, patience_mistake
 from selector.config.schema import GROUPS, PARTS, Launch, RunConfig, Track
+from selector.config.secrets import refuse_secrets, secret_mistakes
 from selector.config.technique import Technique, Value
 from selector.errors import ConfigError
 
@@ -81,18 +83,27 @@ def compose_study(
         ConfigError: one line for each mistake.
     """
     mistakes = Mistakes()
+    refuse_secrets(overrides)
     composer = Composer(file, conf_folder())
     known = load_yaml(composer.conf / "selector_study.yaml").keys() - {"defaults"}
     _check_file(file, known, mistakes)
     given = sort_overrides(parse_overrides(overrides, mistakes), composer, mistakes)
     for key in given.root:
         first, _, rest = key.partition(".")
-        if first in known and rest and first != "margin":
+        if key == "notify":
+            mistakes.add(key, "give its keys one by one, such as notify.webhook_variable=NAME")
+        elif first in known and rest and first not in ("margin", "notify"):
             mistakes.add(key, f"is a part of {first}; give the whole of it")
         if first not in known:
             mistakes.add("", unknown("key", key, [*sorted(known), *(f"{g}.KEY" for g in GROUPS)]))
     mistakes.raise_if_any()
     base = composer.compose(given.groups).raw()
+    if base["notify"]["command"]:
+        mistakes.add(
+            "notify.command",
+            "a file never names a program to run: it could have been sent to you. Give it on the"
+            " command line: 'notify.command=[PROGRAM,ARGUMENT]'",
+        )
     question = _question(base, given, mistakes)
     chosen: Sequence[Mapping[str, Any]] = list((listed or {}).values())
     if question and listed is None:
@@ -112,6 +123,7 @@ def compose_study(
         mistakes.raise_if_any()
     if listed is None:
         _check_names([arm.name for arm in arms if arm], mistakes)
+    mistakes.lines += [line for mapping in mappings for line in secret_mistakes(mapping)]
     question = _question(mappings[0], CommandLine(), mistakes)
     parts = _outside_arms(mappings[0], base, mistakes)
     mistakes.raise_if_any()
@@ -135,6 +147,11 @@ def _shape_notes(arms: Iterable[ComposedArm]) -> list[str]:
     """What a person may not expect of the models and batches that are trained."""
     built_in = [arm.config for arm in arms if arm.config.built_in]
     return [
+        *(
+            f"{config.optimizer.name}: a run that is cut off begins again: {text}"
+            for config in built_in
+            if (text := not_resumable(config.optimizer.name, config.optimizer.values))
+        ),
         *(f"model.{note}" for config in built_in for note in config.model.notes),
         *(f"batch.{note}" for config in built_in for note in config.batch.notes),
     ]

@@ -25,7 +25,7 @@ _GROUPS = ("software", "device", "in use", "runs folder", "features")
 _OLDEST = (3, 11)
 _LIBRARIES = (
     *("torch", "numpy", "scipy", "optuna", "hydra-core", "omegaconf", "mlflow", "pandas"),
-    *("plotly", "jinja2", "rich", "pyyaml", "safetensors"),
+    *("plotly", "jinja2", "rich", "psutil", "pyyaml", "safetensors"),
 )
 #: Package -> (what is imported, what it is for). None of them is needed by anything else.
 _OPTIONAL = {

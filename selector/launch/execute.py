@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import sysconfig
 import time
 import traceback
 from collections.abc import Mapping
 from typing import Any
 
 from selector.config.schema import RunConfig
+from selector.config.secrets import redacted
 from selector.errors import Interrupted, RunFailed, SelectorError
 from selector.launch.runner import Runner
 from selector.track.run import Ended, Outcome, Reporter, Run
 
 _ERROR_LINES = 20  # a deep traceback's end, and the message under it, fit on a screen
 _ERROR_CHARACTERS = 4000  # an exception may print a whole tensor
+# Of Python and of what is installed: a fault seldom lies there.
+_LIBRARIES = ("<", *{sysconfig.get_path(name) for name in ("stdlib", "platlib", "purelib")})
 # PyTorch raises a plain RuntimeError with these words where the CPU's memory is spent.
 _CPU_MEMORY = "can't allocate memory"
 
@@ -45,8 +49,10 @@ def device_for(config: RunConfig, device: str) -> str:
 
 
 def failure(error: BaseException, steps: int, seconds: float, device: str) -> Ended:
-    """How a run ended that an exception ended: its kind, and the last lines of the traceback."""
-    facts: Mapping[str, Any] = {"device": device}
+    """How a run ended that an exception ended: its kind, its place, its last lines."""
+    facts: Mapping[str, Any] = {"device": device, "exception": type(error).__name__}
+    if place := _place(error):
+        facts = {**facts, "place": place}
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if isinstance(error, RunFailed):
         outcome = Outcome(error.outcome)
@@ -57,8 +63,16 @@ def failure(error: BaseException, steps: int, seconds: float, device: str) -> En
     text = str(error)
     if not isinstance(error, SelectorError):  # whose messages say what to do
         text = "".join(traceback.format_exception(error)).strip()
+    text = redacted(text)  # before it is cut: half a secret would not be known as one
     text = "\n".join(text.splitlines()[-_ERROR_LINES:])[-_ERROR_CHARACTERS:]
     return Ended(outcome=outcome, steps=steps, seconds=seconds, error=text, facts=facts)
+
+
+def _place(error: BaseException) -> str:
+    """File and line where it was raised: the innermost that belongs to no library; empty: none."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [item for item in frames if not item.filename.startswith(_LIBRARIES)]
+    return f"{own[-1].filename}:{own[-1].lineno}" if own else ""
 
 
 class _Once:

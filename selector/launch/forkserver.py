@@ -22,6 +22,7 @@ from selector.launch.cores import available_cores
 from selector.launch.lifeline import die_with_parent
 from selector.launch.messages import Channel
 
+_SIGNALS = {"terminate": signal.SIGTERM, "kill": signal.SIGKILL}
 _GRACE_SECONDS = 1.0  # between asking workers to end and killing them
 #: Where the controller leaves the user's own PYTHONPATH; this process needs another one.
 USERS_PATH = "SELECTOR_USERS_PYTHONPATH"
@@ -64,7 +65,10 @@ class _Forks:
                     self._wake.recv(1024)
                 self._reap()
                 for message in self._channel.receive(wait=False):
-                    self._fork(message["fork"], message["device"])
+                    if "fork" in message:
+                        self._fork(message["fork"], message["device"])
+                    else:
+                        self._signal(message["signal"], message["what"])
         self._end_all()
 
     def _fork(self, number: int, device: str) -> None:
@@ -79,6 +83,11 @@ class _Forks:
         with suppress(ProcessLookupError, PermissionError):  # the child does the same; the first
             os.setpgid(process, process)  # one wins, and a kill right now finds the group
         self._channel.send({"forked": number, "process": process})
+
+    def _signal(self, number: int, what: str) -> None:
+        for process, own in self._numbers.items():
+            if own == number:
+                _signal_group(process, _SIGNALS[what])
 
     def _become_worker(self, end: socket.socket, device: str, parent: int) -> None:
         try:
@@ -136,7 +145,11 @@ def _preload() -> None:
 
 
 def _devices() -> list[str]:
-    """The devices, asked for in a child of its own: asking may initialize a driver."""
+    """The devices, asked for in a child of its own: asking may initialize a driver.
+
+    A child that fails says why in this process's log, and this process ends: to train on the CPU
+    because a GPU is broken would be a surprise.
+    """
     from selector.train.process import available
 
     reading, writing = os.pipe()
@@ -144,13 +157,18 @@ def _devices() -> list[str]:
     if process == 0:
         try:
             os.write(writing, json.dumps(available()).encode())
+        except BaseException:  # noqa: BLE001 - the forkserver's stack must not go on in the child
+            traceback.print_exc()
+            sys.stderr.flush()
         finally:
             os._exit(0)
     os.close(writing)
     with os.fdopen(reading, "rb") as answer:
         text = answer.read()
     os.waitpid(process, 0)
-    return list(json.loads(text)) if text else ["cpu"]
+    if not text:
+        sys.exit("the devices could not be asked for")
+    return list(json.loads(text))
 
 
 if __name__ == "__main__":

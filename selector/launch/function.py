@@ -28,7 +28,10 @@ class RunHandle:
     """What a user's function gets to talk about its run.
 
     Attributes:
-        folder: Exists; the function may write there. Temporary where the run has none.
+        folder: Exists; the function may write there. What an earlier attempt of the same run that
+            was cut off has left there is there still: a function that finds its own checkpoint can
+            go on with it, provided that it reports again what it had reported. Temporary where the
+            run has none.
         seed: For all randomness. The global generators of `random`, NumPy and PyTorch (the latter
             two where they are loaded) have been seeded with it.
         tokens: The run's length in training tokens, for functions that count them.
@@ -64,7 +67,7 @@ class RunHandle:
         if self.diverged:
             raise RunFailed(self.diverged, Outcome.DIVERGED)
         number = _step(step)
-        values = {name: _number(name, value) for name, value in metrics.items()}
+        values = {_name(name): _number(name, value) for name, value in metrics.items()}
         if not math.isfinite(values.get(self._metric, 0.0)):
             self.diverged = f"{self._metric} was {values[self._metric]} at step {number}"
             raise RunFailed(self.diverged, Outcome.DIVERGED)
@@ -206,6 +209,14 @@ def _step(step: Any) -> int:
         text = f"report: step: expected a whole number from 0, got {_shown(step)}"
         raise RunFailed(text, Outcome.CRASHED)
     return number
+
+
+def _name(name: str) -> str:
+    """The name itself: one with half a character in it no table could hold."""
+    if name.encode(errors="replace").decode() != name:
+        text = f"report: expected names that UTF-8 can write, got {name!r}"
+        raise RunFailed(text, Outcome.CRASHED)
+    return name
 
 
 def _number(name: str, value: Any) -> float:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import selectors
-import signal
 import time
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
 from selector.errors import LaunchError
+from selector.launch import orphans
 from selector.launch.base import Event, Finished, Launcher, Reported, Started
-from selector.launch.messages import Channel, plain_run, read_ended
+from selector.launch.handle import Worker
+from selector.launch.limits import Limits
+from selector.launch.messages import read_ended
+from selector.launch.processes import resident
 from selector.launch.server import ForkServer, last_lines
-from selector.launch.telemetry import Gauges, Telemetry, connect
+from selector.launch.telemetry import Gauges, Telemetry, open_telemetry
 from selector.track.run import Ended, Outcome, Run
 
 # A run is tried three times: with one that kills its worker on each of them, others still run.
 _DEATHS_IN_A_ROW = 8
 _DEATHS_A_WORKER = 4
+_LOOK_EVERY = 0.5  # seconds between looks at what runs take
+# What these leave on an accelerator cannot be trusted: memory in pieces, a context that is broken.
+_SPOILS = (Outcome.CRASHED, Outcome.OUT_OF_MEMORY)
 
 
 class LocalLauncher(Launcher):
@@ -31,6 +38,10 @@ class LocalLauncher(Launcher):
         workers: How many; auto: one for each accelerator, or one for each CPU core.
         pause_above_celsius: Runs wait while their GPU is hotter; 0: they never wait.
         gauges: What reads the GPUs' temperatures; None: NVML, where it is there.
+        limits: What each run may take; a run beyond is ended, and its worker replaced.
+        most_workers: Not more than these, whatever `workers` says; 0: no matter.
+        processes: File in which the processes are noted for a later controller, which ends those
+            that outlive this one; None: nowhere.
     """
 
     def __init__(
@@ -39,12 +50,16 @@ class LocalLauncher(Launcher):
         *,
         pause_above_celsius: float = 0.0,
         gauges: Gauges | None = None,
+        limits: Limits | None = None,
+        most_workers: int = 0,
+        processes: Path | None = None,
     ) -> None:
-        self._asked = workers
+        self._asked, self._most = workers, most_workers
+        self._limits, self._processes = limits or Limits(), processes
         self._pause_above, self._gauges = pause_above_celsius, gauges
         self._telemetry = Telemetry(None)
         self._selector = selectors.DefaultSelector()
-        self._workers: dict[int, _Worker] = {}
+        self._workers: dict[int, Worker] = {}
         self._forked = 0
         self._deaths = 0
         self._events: list[Event] = []
@@ -86,8 +101,8 @@ class LocalLauncher(Launcher):
         self._listen(0.0)
         self._watch()
         while not self._events and (left := deadline - time.monotonic()) > 0:
-            self._listen(left)
-        self._watch()
+            self._listen(min(left, _LOOK_EVERY))
+            self._watch()
         events, self._events = self._events, []
         return events
 
@@ -112,6 +127,8 @@ class LocalLauncher(Launcher):
             self._server = None
         self._selector.close()
         self._closed = True
+        if self._processes:
+            self._processes.unlink(missing_ok=True)
 
     def _start(self) -> ForkServer:
         if self._closed:
@@ -120,24 +137,12 @@ class LocalLauncher(Launcher):
             self._server = ForkServer()
         if not self._ready:
             self._server.wait()
+            self._limits.refuse_too_little(resident(self._server.process))
             self._selector.register(self._server.channel, selectors.EVENT_READ, None)
             self._ready = True
-            self._telemetry = self._open_telemetry(self._server.devices)
+            self._note_processes()
+            self._telemetry = open_telemetry(self._server.devices, self._pause_above, self._gauges)
         return self._server
-
-    def _open_telemetry(self, devices: list[str]) -> Telemetry:
-        """Gauges where there is an NVIDIA GPU; a pause that could never come is refused."""
-        found: Gauges | str = "there is no NVIDIA GPU"
-        if any(device.startswith("cuda") for device in devices) or self._gauges:
-            found = self._gauges or connect()
-        if isinstance(found, str):
-            if self._pause_above:
-                raise LaunchError(
-                    f"launcher.pause_above_celsius: expected 0 here, got {self._pause_above:g}:"
-                    f" {found}"
-                )
-            return Telemetry(None)
-        return Telemetry(found, self._pause_above)
 
     def _watch(self) -> None:
         """Look at the devices, and send the runs that wait to those that are cool enough."""
@@ -147,21 +152,26 @@ class LocalLauncher(Launcher):
         for worker in workers:
             cool = not self._telemetry.too_hot(worker.device)
             if worker.run is not None and worker.waits and cool:
-                worker.waits = False
-                worker.send({"run": plain_run(worker.run)})
+                worker.begin()
+            due = worker.look()
+            if due == "give up":
+                server.kill()
+            elif due:
+                server.signal(worker.number, due)
 
     def _places(self) -> int:
         server = self._start()
-        if self._asked != "auto":
-            return self._asked
-        return server.cores if server.devices == ["cpu"] else len(server.devices)
+        places = self._asked
+        if places == "auto":
+            places = server.cores if server.devices == ["cpu"] else len(server.devices)
+        return min(places, self._most or places)
 
-    def _fork(self) -> _Worker:
+    def _fork(self) -> Worker:
         server = self._start()
         taken = [worker.device for worker in self._workers.values()]
         device = min(server.devices, key=taken.count)
         self._forked += 1
-        worker = _Worker(self._forked, device, server.fork(self._forked, device))
+        worker = Worker(self._forked, device, server.fork(self._forked, device), self._limits)
         self._workers[worker.number] = worker
         self._selector.register(worker.channel, selectors.EVENT_READ, worker)
         return worker
@@ -170,19 +180,25 @@ class LocalLauncher(Launcher):
         """Turn what arrives within `seconds` into events; returns after the first arrivals."""
         self._start()
         for key, _ in self._selector.select(seconds):
-            if isinstance(key.data, _Worker):
+            if isinstance(key.data, Worker):
                 if key.data.number in self._workers:  # not lost a moment ago, in this very loop
                     self._hear_worker(key.data)
             else:
                 self._hear_server()
 
-    def _hear_worker(self, worker: _Worker) -> None:
+    def _hear_worker(self, worker: Worker) -> None:
         for message in worker.channel.receive(wait=False):
             self._take(worker, message)
         if worker.channel.ended:  # how it died is told by the forkserver
             self._selector.unregister(worker.channel)
 
-    def _take(self, worker: _Worker, message: dict[str, Any]) -> None:
+    def _take(self, worker: Worker, message: dict[str, Any]) -> None:
+        if "started" in message:  # which a run's own code has no part in
+            worker.watchdog.hear_start()
+        else:
+            worker.watchdog.hear(message.get("step"))
+        if "alive" in message:
+            return
         if "started" in message:
             self._events.append(Started(key=message["started"]))
         elif "reported" in message:
@@ -195,6 +211,24 @@ class LocalLauncher(Launcher):
             seen = self._telemetry.facts(key, ended.seconds)
             ended = replace(ended, facts={**ended.facts, **seen})
             self._events.append(Finished(key=key, ended=ended))
+            if self._is_spent(worker, ended.outcome) and self._server:
+                self._server.signal(worker.number, "kill")  # nothing of it is needed any more
+                self._retire(worker)
+
+    def _is_spent(self, worker: Worker, outcome: Outcome) -> bool:
+        """Whether a worker, its run over, should not get another."""
+        if worker.watchdog.verdict is not None:  # its end is under way
+            return True
+        if outcome in _SPOILS and worker.device != "cpu":
+            return True
+        return bool(worker.process) and worker.watchdog.leaks(worker.process)
+
+    def _retire(self, worker: Worker) -> None:
+        """Do without a worker that has ended or will; the next run gets another."""
+        if worker.channel.fileno() in self._selector.get_map():
+            self._selector.unregister(worker.channel)
+        worker.channel.close()
+        del self._workers[worker.number]
 
     def _hear_server(self) -> None:
         server = self._start()
@@ -203,35 +237,48 @@ class LocalLauncher(Launcher):
             worker = self._workers.get(number)
             if worker and "forked" in message:
                 worker.process = message["process"]
+                self._note_processes()
             elif worker:
-                self._lose(worker, f"{worker.name} {_how(message['code'])}")
+                code = message["code"]  # negative for a signal
+                how = {"exit_code": code} if code >= 0 else {"signal": -code}
+                self._lose(worker, *worker.death(code), how)
         if server.channel.ended:
             for worker in list(self._workers.values()):
-                self._lose(worker, f"{worker.name} ended: the process that starts workers died")
+                self._lose(worker, *worker.death(None))
             self._deaths += 1
             self._last_words = server.log_tail()
             self._selector.unregister(server.channel)
             server.close()
             self._server, self._ready = None, False
 
-    def _lose(self, worker: _Worker, text: str) -> None:
+    def _note_processes(self) -> None:
+        if self._processes and self._server:
+            own = [worker.process for worker in self._workers.values() if worker.process]
+            orphans.note(self._processes, [self._server.process, *own], self._server.mark)
+
+    def _lose(
+        self, worker: Worker, outcome: Outcome, text: str, how: dict[str, int] | None = None
+    ) -> None:
         for message in worker.channel.receive(wait=False):  # what it said before it died
             self._take(worker, message)
-        if worker.channel.fileno() in self._selector.get_map():
-            self._selector.unregister(worker.channel)
-        worker.channel.close()
-        del self._workers[worker.number]
-        self._deaths += 1
-        self._last_words = f"{text}\n{self._log_of(worker)}".rstrip()
+        if worker.number not in self._workers:  # its run had ended after all
+            return
+        self._retire(worker)
+        self._deaths += outcome is Outcome.LOST  # others are the run's fault
+        log = self._log_of(worker)
+        self._last_words = f"{text}; the last lines of its log:\n{log}" if log else text
         if worker.run is not None:
-            error = f"{self._last_words}\n(the last lines of its log, where it has one)"
-            seen = self._telemetry.facts(worker.run.key, 0.0)  # how long it ran is not known
+            seconds = worker.watchdog.ran
+            seen = self._telemetry.facts(worker.run.key, 0.0)  # its use of energy is not known
             seen.pop("device_joules", None)
-            facts = {"device": worker.device, **seen}
-            ended = Ended(outcome=Outcome.LOST, error=error, facts=facts)
+            facts = {"device": worker.device, **seen, **(how or {})}
+            steps = worker.watchdog.step
+            ended = Ended(
+                outcome=outcome, steps=steps, seconds=seconds, error=self._last_words, facts=facts
+            )
             self._events.append(Finished(key=worker.run.key, ended=ended))
 
-    def _log_of(self, worker: _Worker) -> str:
+    def _log_of(self, worker: Worker) -> str:
         if worker.run is not None and worker.run.folder is not None:
             with suppress(OSError), (worker.run.folder / "log.txt").open("rb") as log:
                 return last_lines(log.fileno())
@@ -243,42 +290,3 @@ class LocalLauncher(Launcher):
                 f"{self._deaths} workers died in a row and none finished a run; last lines:\n"
                 f"{self._last_words or '(empty)'}"
             )
-
-
-class _Worker:
-    """What the controller knows of one worker process."""
-
-    def __init__(self, number: int, device: str, channel: Channel) -> None:
-        self.number = number
-        self.device = device
-        self.channel = channel
-        self.run: Run | None = None
-        self.waits = False
-        """Whether its run has not been sent to it yet: the device is too hot."""
-        self.process = 0
-
-    @property
-    def usable(self) -> bool:
-        """Whether it can take a run."""
-        return self.run is None and not self.channel.ended
-
-    @property
-    def name(self) -> str:
-        """For people."""
-        return f"worker {self.number} (process {self.process or 'unknown'}, {self.device})"
-
-    def send(self, message: dict[str, Any]) -> None:
-        """Send; where it is dead, the forkserver tells so in a moment."""
-        with suppress(BrokenPipeError, ConnectionResetError):
-            self.channel.send(message)
-
-
-def _how(code: int) -> str:
-    if code >= 0:
-        return f"exited with code {code} in the middle of its work"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = "unknown"
-    hint = " (often the system's answer to too little memory)" if name == "SIGKILL" else ""
-    return f"was killed by signal {-code}, {name}{hint}"

@@ -1,11 +1,12 @@
 """What processes say to each other: JSON lines over Unix socket pairs, never pickles.
 
-controller -> forkserver  {"fork": number, "device": name} with a socket
+controller -> forkserver  {"fork": number, "device": name} with a socket,
+                          {"signal": number, "what": "terminate" or "kill"}
 forkserver -> controller  {"devices": [...], "cores": count}, {"forked": number, "process": id},
                           {"ended": number, "code": exit code, negative for a signal}
 controller -> worker      {"run": {...}}, {"stop": key}
 worker -> controller      {"started": key}, {"reported": key, "step": ..., "metrics": {...}},
-                          {"finished": key, "ended": {...}}
+                          {"finished": key, "ended": {...}}, {"alive": key} in between
 """
 
 from __future__ import annotations
@@ -99,6 +100,7 @@ def plain_run(run: Run) -> dict[str, Any]:
         "seed": run.seed,
         "tokens": run.tokens,
         "trunk_for": run.trunk_for,
+        "checkpoint_seconds": run.checkpoint_seconds,
         **{name: str(path.absolute()) if path else None for name, path in folders.items()},
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import selectors
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from contextlib import suppress
 from selector.errors import LaunchError
 from selector.launch.forkserver import USERS_PATH
 from selector.launch.messages import Channel
+from selector.launch.orphans import MARK
 
 _START_SECONDS = 300.0  # importing PyTorch from a cold network file system takes minutes
 _END_SECONDS = 4.0  # the forkserver's grace for its workers, and some
@@ -36,6 +38,8 @@ class ForkServer:
     """
 
     def __init__(self) -> None:
+        self.mark = secrets.token_hex(16)
+        """What it and all that comes from it have in their environment: `orphans.MARK`."""
         mine, other = socket.socketpair()
         self.channel = Channel(mine)
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close()
@@ -44,7 +48,7 @@ class ForkServer:
             with other:
                 self._process = subprocess.Popen(
                     [*command, str(other.fileno()), str(os.getpid())],
-                    env=_environment(),
+                    env={**_environment(), MARK: self.mark},
                     stdin=subprocess.DEVNULL,
                     stdout=self._log,
                     stderr=self._log,
@@ -84,9 +88,26 @@ class ForkServer:
             self.channel.send({"fork": number, "device": device}, other.fileno())
         return Channel(mine)
 
+    def signal(self, number: int, what: str) -> None:
+        """Have the processes of worker `number` get a signal, `terminate` or `kill`, if it lives.
+
+        The forkserver has not collected it then, so its id cannot have been given to another.
+        """
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self.channel.send({"signal": number, "what": what})
+
+    @property
+    def process(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def log_tail(self) -> str:
         """The last lines that it, or workers outside their runs, printed."""
         return last_lines(self._log.fileno())
+
+    def kill(self) -> None:
+        """End it at once, though it be stopped or hang; its workers die with it, or are reaped."""
+        self._process.kill()
 
     def close(self) -> None:
         """End it and its workers: those that do not end when asked to are killed."""

@@ -3,19 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 
 from selector.config.schema import Launch
 from selector.errors import Interrupted, StudyError
 from selector.launch import LAUNCHERS
 from selector.launch.base import Finished, Launcher, Reported
+from selector.track.checkpoints import forget_checkpoints, whole_checkpoints
+from selector.track.lock import is_locked, study_lock
 from selector.track.record import Record
 from selector.track.run import Outcome, Result, Run
+from selector.track.store import FolderStore
 from selector.track.tracker import Origin, Tracker
 
+#: Seconds in which an interrupted run may leave its state.
+_GRACE = 3.0
 
-def new_folder(parent: Path) -> Path:
+
+def folder_for(parent: Path, run: Run) -> Path:
+    """Where `run` lies below `parent`: where an earlier attempt of it left off, else a new folder.
+
+    Raises:
+        StudyError: the folder cannot be written to.
+    """
+    for folder in sorted(parent.glob("*/"), reverse=True):
+        over = (folder / "result.json").exists()
+        if not over and whole_checkpoints(folder) and not is_locked(folder):
+            with suppress(StudyError):
+                stored = Record(FolderStore(parent)).alone(folder.name)
+                if stored is not None and stored.run.fingerprint == run.fingerprint:
+                    return folder
+    return _new_folder(parent)
+
+
+def _new_folder(parent: Path) -> Path:
     """A new folder below `parent`, numbered from 1; two processes never get the same one.
 
     Raises:
@@ -42,7 +66,7 @@ def run_one(
     tracker: Tracker,
     origin: Origin,
     *,
-    launcher: str = "local",
+    launch: Launch,
     on_report: Callable[[int, Mapping[str, float]], None] = lambda step, metrics: None,
     interrupted: Callable[[], int] = lambda: 0,
 ) -> Result:
@@ -51,10 +75,17 @@ def run_one(
     Raises:
         Interrupted: a signal came; what was reported is stored.
     """
-    with LAUNCHERS[launcher](Launch(name=launcher, workers=1)) as place:  # type: ignore[arg-type]
+    folder = record.store.path(run.key)
+    with study_lock(folder) if folder else nullcontext(), _one(launch) as place:
+        often = replace(run, checkpoint_seconds=launch.checkpoint_seconds)
         return run_alone(
-            run, record, tracker, origin, place, on_report=on_report, interrupted=interrupted
+            often, record, tracker, origin, place, on_report=on_report, interrupted=interrupted
         )
+
+
+def _one(launch: Launch) -> Launcher:
+    """One worker, with the limits that were asked for."""
+    return LAUNCHERS[launch.name](replace(launch, workers=1, total_memory_gib=0.0))
 
 
 def run_alone(
@@ -79,9 +110,7 @@ def run_alone(
     place.submit(replace(asked, data_folder=run.data_folder))
     while True:
         if number := interrupted():
-            raise Interrupted(
-                "interrupted; a run that is cut off starts again from its beginning", number
-            )
+            raise Interrupted(_cut_off(asked, place), number)
         for event in place.poll(0.5):
             if isinstance(event, Reported):
                 record.report(run.key, event.step, event.metrics)
@@ -101,5 +130,20 @@ def run_alone(
                     facts=dict(ended.facts),
                 )
                 record.finish(run.key, result)
+                if asked.folder is not None:
+                    forget_checkpoints(asked.folder)
                 tracker.ended(run.key, result)
                 return result
+
+
+def _cut_off(run: Run, place: Launcher) -> str:
+    """Let a run leave the state from which it can go on; what becomes of it, for people."""
+    place.stop(run.key)
+    until = monotonic() + _GRACE
+    while monotonic() < until:
+        if any(isinstance(event, Finished) for event in place.poll(0.2)):
+            break
+    if run.folder is not None and (there := whole_checkpoints(run.folder)):
+        step = int(there[0].name.rpartition("-")[2])
+        return f"interrupted; the same command goes on after step {step}"
+    return "interrupted; the run begins again"

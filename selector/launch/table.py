@@ -6,6 +6,7 @@ import csv
 import gzip
 import hashlib
 import io
+import stat
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -72,6 +73,8 @@ def read_table(path: str | Path) -> Table:
     file = Path(path)
     try:
         state = file.stat()
+        if not stat.S_ISREG(state.st_mode):  # reading a pipe would wait for ever
+            raise DataError(f"{path}: expected a plain file with a table")
         if state.st_size > _LARGEST_FILE:
             raise DataError(
                 f"{path}: larger than {_LARGEST_FILE >> 20} MiB; is it a table of runs?"
@@ -86,7 +89,10 @@ def _read(path: str, _changed: int, _size: int) -> Table:
     content = Path(path).read_bytes()
     try:
         if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
+            with gzip.open(io.BytesIO(content)) as opened:  # no more of it than is allowed
+                content = opened.read(_LARGEST_FILE + 1)
+            if len(content) > _LARGEST_FILE:
+                raise DataError(f"{path}: larger than {_LARGEST_FILE >> 20} MiB, unpacked")
         text = content.decode("utf-8-sig")
         rows = list(csv.reader(io.StringIO(text), strict=True))
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from selector.errors import LaunchError
+
 _LOOK_EVERY = 5.0  # seconds; a reading takes about a millisecond, a GPU minutes to heat up
 _COOLED = 5.0  # degrees below the limit at which a pause ends, so that it does not flicker
 # https://docs.nvidia.com/deploy/nvml-api/group__nvmlClocksEventReasons.html: clocks held down by
@@ -84,10 +86,18 @@ class Nvml:
         )
 
     def _handle(self, index: int) -> Any:
+        nvml = self._nvml
         name = self._visible[index] if self._visible else str(index)
         if name.isdigit():
-            return self._nvml.nvmlDeviceGetHandleByIndex(int(name))
-        return self._nvml.nvmlDeviceGetHandleByUUID(name)
+            return nvml.nvmlDeviceGetHandleByIndex(int(name))
+        if name.startswith("MIG-"):  # a part of a GPU: heat and power are the whole one's
+            part = nvml.nvmlDeviceGetHandleByUUID(name)
+            return nvml.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(part)
+        for place in range(nvml.nvmlDeviceGetCount()):  # CUDA takes the beginning of a name too
+            handle = nvml.nvmlDeviceGetHandleByIndex(place)
+            if str(nvml.nvmlDeviceGetUUID(handle)).startswith(name):
+                return handle
+        raise IndexError(name)
 
     def _may_fail(self, ask: Callable[[Any], Any], handle: Any, otherwise: Any) -> Any:
         """What not every GPU supports."""
@@ -173,6 +183,24 @@ class Telemetry:
         if watts is None:
             return found
         return found | {"device_watts": watts, "device_joules": watts * seconds}
+
+
+def open_telemetry(devices: Sequence[str], pause_above: float, gauges: Gauges | None) -> Telemetry:
+    """Gauges where there is an NVIDIA GPU among `devices`, or those given.
+
+    Raises:
+        LaunchError: a pause was asked for that could never come, since nothing measures.
+    """
+    found: Gauges | str = "there is no NVIDIA GPU"
+    if gauges or any(device.startswith("cuda") for device in devices):
+        found = gauges or connect()
+    if not isinstance(found, str):
+        return Telemetry(found, pause_above)
+    if pause_above:
+        raise LaunchError(
+            f"launcher.pause_above_celsius: expected 0 here, got {pause_above:g}: {found}"
+        )
+    return Telemetry(None)
 
 
 def _power(seen: Sequence[tuple[float, Reading]]) -> float | None:

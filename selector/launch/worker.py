@@ -8,6 +8,7 @@ import io
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +18,10 @@ from selector.launch.execute import execute, failure
 from selector.launch.messages import Channel, plain_ended, read_run
 from selector.launch.runner import runner_for
 from selector.track.run import Ended, Run
+from selector.track.store import open_end
 from selector.train import process
+
+_SIGN_OF_LIFE = 1.0  # seconds between messages of a run that has nothing else to say
 
 
 def work(channel: Channel, device: str) -> None:
@@ -76,15 +80,20 @@ class _ChannelReporter:
         self._channel = channel
         self._inbox = inbox
         self._end: tuple[str, Ended] | None = None
+        self._said = time.monotonic()
 
     def report(self, key: str, step: int, metrics: Mapping[str, float]) -> None:
         values = {name: float(value) for name, value in metrics.items()}
         self._channel.send({"reported": key, "step": int(step), "metrics": values})
+        self._said = time.monotonic()
 
     def end(self, key: str, ended: Ended) -> None:
         self._end = self._end or (key, ended)
 
     def should_stop(self, key: str) -> bool:
+        if time.monotonic() - self._said > _SIGN_OF_LIFE:
+            self._said = time.monotonic()
+            self._channel.send({"alive": key})
         return key in self._inbox.stopped
 
     def send_end(self) -> None:
@@ -103,7 +112,7 @@ def _log(run: Run) -> Iterator[None]:
         return
     Path(run.folder).mkdir(parents=True, exist_ok=True)
     kept = [os.dup(number) for number in (1, 2)]
-    with (run.folder / "log.txt").open("ab") as log:
+    with open_end(run.folder / "log.txt") as log:
         for number in (1, 2):
             os.dup2(log.fileno(), number)
     try:

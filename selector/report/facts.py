@@ -23,7 +23,7 @@ class FailureLine:
     error: str
     """What the first of them said, its last line."""
     folder: str
-    """Where the first of them lies."""
+    """Where the first of them lies, below the runs folder: a page is sent to others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ def failed_runs(stored: StoredStudy) -> list[FailureLine]:
             kind=kind.replace("_", " "),
             runs=len(runs),
             error=(runs[0][0].strip().splitlines() or [""])[-1],
-            folder=f"{stored.folder.as_posix()}/{runs[0][1]}",
+            folder=f"{stored.study.name}/{runs[0][1]}",
         )
         for (arm, kind), runs in sorted(found.items(), key=lambda pair: order.index(pair[0][0]))
     ]

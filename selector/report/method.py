@@ -11,12 +11,12 @@ import numpy
 from selector.report.digits import number, setting, size
 from selector.report.ease import ease, ease_sentences
 from selector.study.answer import Answer
-from selector.study.decisions import LIMIT
-from selector.study.history import DECISION as START
+from selector.study.decisions import END, LIMIT
 from selector.study.searches import LOOK, Searches
+from selector.study.start import DECISION as START
 from selector.study.stored import StoredStudy
 from selector.study.sub_search import promotions
-from selector.track.run import Stage
+from selector.track.run import TAKEN_OVER, Stage
 
 _FEWEST_PAIRS = 6
 _STATES = {
@@ -47,6 +47,7 @@ def method_facts(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
         "looks": [_without_time(item) for item in _decided(stored, LOOK)],
         "extensions": [vars(item) for arm in searches.arms.values() for item in arm.extensions],
         "limit": next((item["limit"] for item in reversed(_decided(stored, LIMIT))), None),
+        "ended": next((item["text"] for item in reversed(_decided(stored, END))), None),
         "optima": [vars(item) for item in ease(answer, minimize=stored.study.minimize)],
         "screened": stored.study.budget.screen if stored.study.screens else 0,
         "rungs": None if agreement is None else vars(agreement),
@@ -76,6 +77,10 @@ def _sentences(stored: StoredStudy, answer: Answer) -> Iterator[str]:
     study, searches = stored.study, answer.searches
     for start in _decided(stored, START):
         yield f"{start['note'][0].upper()}{start['note'][1:]}."
+    if taken := sum(
+        TAKEN_OVER in item.result.facts for item in stored.record.runs() if item.result
+    ):
+        yield f"{taken} runs were made by the other study, not by this one."
     for place, look in enumerate(_decided(stored, LOOK), start=1):
         if len(study.looks) > 1 or place > 1:
             state = _STATES.get(look["state"], look["state"])
@@ -106,6 +111,9 @@ def _sentences(stored: StoredStudy, answer: Answer) -> Iterator[str]:
     for limit in _decided(stored, LIMIT)[-1:]:
         if not answer.complete:
             yield f"It stopped at its limit {limit['limit']}; with a larger one it goes on."
+    for end in _decided(stored, END)[-1:]:
+        if not answer.complete:
+            yield f"It was ended before everything had run: {end['text']}."
 
 
 def _rung_sentences(stored: StoredStudy, searches: Searches) -> Iterator[str]:

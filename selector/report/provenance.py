@@ -22,10 +22,13 @@ from selector.track.run import Outcome
 # A fact with more distinct values than this is a measurement of each run, not a condition.
 _MOST_VALUES = 6
 _TIMES = ("started", "ended")
+# How a run failed stands among the failures.
+_FAILURES = ("exception", "place", "exit_code", "signal")
 _MEASURED = (
     *("peak_memory_gib", "flops", "peak_flops_per_second", "throttled_share", "early_stopping"),
     *("device_celsius", "device_celsius_mean", "device_watts", "device_joules"),
 )
+_NOT_SHOWN = (*_TIMES, *_MEASURED, *_FAILURES)
 
 
 def provenance(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
@@ -171,7 +174,7 @@ def _facts(runs: list[StoredRun]) -> dict[str, list[Any]]:
     return {
         key: sorted(found, key=str)
         for key, found in sorted(values.items())
-        if len(found) <= _MOST_VALUES and key.partition(".")[0] not in (*_TIMES, *_MEASURED)
+        if len(found) <= _MOST_VALUES and key.partition(".")[0] not in _NOT_SHOWN
     }
 
 

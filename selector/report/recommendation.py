@@ -22,7 +22,7 @@ from selector.study.stored import StoredStudy
 from selector.study.study import Study
 from selector.study.verdict import VerdictState
 from selector.track.record import FORMAT, to_yaml
-from selector.track.run import Trial
+from selector.track.run import Outcome, Trial
 
 
 def recommendation(stored: StoredStudy, answer: Answer) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def caveats(stored: StoredStudy, answer: Answer) -> list[str]:
                 f"The arms had unlike numbers of trials in each sub-search ({each}): ranges were"
                 " extended, or some have fewer settings to try."
             )
-    found += _tiers(study)
+    found += [*_by_hand(stored), *_tiers(study)]
     if config.objective.kind == "replay" and config.objective.noise:
         found.append(
             f"The noise between seeds ({config.objective.noise:g}) is what the study says, not"
@@ -134,6 +134,28 @@ def caveats(stored: StoredStudy, answer: Answer) -> list[str]:
         found.append(
             "With one sub-search per arm it compares these configurations, not the techniques:"
             " the luck of the search is not in the intervals."
+        )
+    return found
+
+
+def _by_hand(stored: StoredStudy) -> list[str]:
+    """That people chose some of what the search tried."""
+    found = []
+    given = sorted(n for n, trial in stored.record.trials.items() if trial.given)
+    if given:
+        found.append(
+            f"Trials {', '.join(map(str, given))} were given by hand, in the place of points of the"
+            " sampler: their arms' values say what was found with that knowledge."
+        )
+    stopped = {
+        item.trial.number
+        for item in stored.record.runs()
+        if item.trial and item.result and item.result.outcome is Outcome.STOPPED
+    }
+    if stopped:
+        found.append(
+            f"Trials {', '.join(map(str, sorted(stopped)))} were stopped by hand and have no value:"
+            " their arms had fewer to find the best among."
         )
     return found
 

@@ -8,7 +8,9 @@ Columns of `results`:
     seconds, steps  of training and evaluating; missing where the run is unfinished
     optimizer.lr …  a column for each tuned key, under its dotted name
     metrics.NAME …  a column for each metric's last value
+    given           `hand` where a person gave the trial's values, else empty
     error           for people; empty where nothing went wrong
+    taken_over      the study that made the run; empty: this one
 
 `results(…).attrs["incomparable"]` says of which of these metrics the values of unlike runs cannot
 be compared: name -> why. What each of them means: docs/metrics.md.
@@ -28,12 +30,23 @@ import pandas
 from selector.study.comparable import marks
 from selector.study.stored import StoredStudy
 from selector.track.record import StoredRun
+from selector.track.run import TAKEN_OVER
 
 Table = pandas.DataFrame
 UNFINISHED = "unfinished"
 METRIC = "metrics."
 _INTEGERS = ("trial", "sub_search", "index", "seed", "tokens", "steps", "step")
-_TEXT = ("study", "arm", "stage", "fingerprint", "run_fingerprint", "outcome", "error")
+_TEXT = (
+    "study",
+    "arm",
+    "stage",
+    "fingerprint",
+    "run_fingerprint",
+    "outcome",
+    "given",
+    "error",
+    "taken_over",
+)
 
 
 def results(stored: StoredStudy) -> pandas.DataFrame:
@@ -48,7 +61,7 @@ def results(stored: StoredStudy) -> pandas.DataFrame:
     metrics = dict.fromkeys(
         METRIC + name for item in runs if item.result for name in item.result.metrics
     )
-    columns = [*names, *tuned, *sorted(metrics), "error"]
+    columns = [*names, *tuned, *sorted(metrics), "given", "error"]
     table = _typed(pandas.DataFrame(rows, columns=columns))
     table.attrs["incomparable"] = marks(stored.study)
     return table
@@ -94,6 +107,7 @@ def _row(study: str, item: StoredRun) -> dict[str, Any]:
         "tokens": run.tokens,
         "run_fingerprint": run.fingerprint,
         "outcome": result.outcome.value if result else UNFINISHED,
+        "given": "hand" if trial and trial.given else "",
         "error": _whole_characters(result.error) if result else "",
     }
     if trial:
@@ -102,6 +116,8 @@ def _row(study: str, item: StoredRun) -> dict[str, Any]:
     else:
         row["fingerprint"] = ""
     if result:
+        taken = result.facts.get(TAKEN_OVER)
+        row["taken_over"] = str(taken["study"]) if taken else ""
         row |= {"value": result.value, "seconds": result.seconds, "steps": result.steps}
         row |= {METRIC + name: value for name, value in result.metrics.items()}
     return row

@@ -71,6 +71,7 @@ def resolve(composed: ComposedStudy, stored: Study | None = None) -> Study:
         direction=arms[0].config.objective.direction,
         seed=question.seed,
         margin=question.margin,
+        notify=question.notify,
         sampler=composed.sampler,
         budget=composed.budget,
         launcher=composed.launcher,

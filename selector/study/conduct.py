@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,11 +14,14 @@ from selector.config.locations import studies_folder, study_file, study_names
 from selector.config.schema import GROUPS, RunConfig
 from selector.config.study import compose_study
 from selector.errors import ConfigError, InputError, StudyError
-from selector.launch import LAUNCHERS
+from selector.launch import LAUNCHERS, orphans
+from selector.launch.base import Event, Launcher
+from selector.launch.recall import Recalling
 from selector.launch.usable import refuse_unusable
 from selector.study.agenda import Agenda
 from selector.study.answer import answer
 from selector.study.arms import resolve
+from selector.study.disk import disk_note
 from selector.study.followup import (
     SecondStage,
     accepted,
@@ -27,14 +30,15 @@ from selector.study.followup import (
     stored_stage,
     together,
 )
-from selector.study.history import start_from
 from selector.study.lengths import settle, untimed
 from selector.study.loop import run_study
 from selector.study.pilot import time_arms
 from selector.study.replays import with_tables
+from selector.study.start import read_start, start_from
 from selector.study.step_sizes import compare_with_text
 from selector.study.stored import StoredStudy, check_name, read_mapping
 from selector.study.study import Arm, Study, question_changes
+from selector.study.takeover import finished_runs
 from selector.track.lock import study_lock
 from selector.track.record import Record, stored_study
 from selector.track.store import FolderStore
@@ -42,6 +46,8 @@ from selector.track.tracker import Tracker
 
 #: Prepared data sets lie here, below the runs folder, by fingerprint; no study can have this name.
 DATA_FOLDER = "_data"
+#: An override that runs a program: it holds for the command that gives it, and is not stored.
+_COMMAND = {"notify.command"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +78,8 @@ def read_study(study: str, overrides: list[str], runs: Path) -> Study:
                 f" which decides this: `selector run {before.after}`"
             )
     found = _read(asked, folder, runs, stage)
+    if not _keys(overrides) & _COMMAND:  # a stored study may have been sent to you
+        found = replace(found, notify=replace(found.notify, command=()))
     if found.then:  # what cannot be put together is refused before anything is trained
         try:
             _read(asked, folder, runs, everything(found))
@@ -120,6 +128,7 @@ def conduct(
     start: str = "",
     on_notice: Callable[[str], None] = lambda text: None,
     on_progress: Callable[[Agenda], None] = lambda agenda: None,
+    on_turn: Callable[[Agenda, Sequence[Event]], None] = lambda agenda, events: None,
     interrupted: Callable[[], bool] = lambda: False,
 ) -> Conducted:
     """Run the study, or go on with what is stored of it.
@@ -136,13 +145,18 @@ def conduct(
     _refuse_unusable(study)
     folder = runs / study.name
     with study_lock(folder):
-        record = Record(FolderStore(folder))
+        record = Record(FolderStore(folder), on_damage=on_notice)
         _check_same_question(study, folder)
         if start and (note := start_from(start, study, record, runs)):
             on_notice(note)
+        if note := disk_note(study, folder):
+            on_notice(note)
         record.write_study(study.to_mapping())
+        tracker.earlier(study.name, record.runs(), [arm.name for arm in study.arms])
         data_folder, finished = runs / DATA_FOLDER, False
-        with LAUNCHERS[study.launcher.name](study.launcher) as launcher:
+        if killed := orphans.reap(folder / orphans.FILE):
+            on_notice(f"processes of an earlier `selector run` still lived; ended: {killed}")
+        with _launcher(study, record, folder) as launcher:
             if untimed(study):
                 pilot = time_arms(
                     study,
@@ -162,10 +176,21 @@ def conduct(
                     tracker,
                     data_folder=data_folder,
                     on_progress=on_progress,
+                    on_turn=on_turn,
                     interrupted=interrupted,
                 )
     stored = StoredStudy(study=study, record=record, folder=folder)
     return Conducted(stored=stored, finished=finished)
+
+
+def _launcher(study: Study, record: Record, folder: Path) -> Launcher:
+    """Where the study's runs happen, those apart that the study it started from has made."""
+    launcher = LAUNCHERS[study.launcher.name](study.launcher, folder)
+    name = read_start(record.store).name
+    if not name or not (folder.parent / name / "study.yaml").is_file():
+        return launcher
+    other = Record(FolderStore(folder.parent / name))
+    return Recalling(launcher, name, other, finished_runs(other))
 
 
 def _refuse_unusable(study: Study) -> None:
@@ -243,7 +268,7 @@ def _read(asked: list[str], folder: Path, runs: Path, stage: SecondStage | None)
     stored = _stored(check_name(composed.question.name), runs)
     return replace(
         resolve(composed, stored),
-        asked=tuple(asked),
+        asked=tuple(text for text in asked if not _keys([text]) & _COMMAND),
         asked_in=str(folder),
         after="" if stage is None else stage.after,
     )
@@ -300,7 +325,8 @@ def _check_same_question(study: Study, folder: Path) -> None:
             [
                 f"{folder}: the stored study asks another question:",
                 *(f"  {change}" for change in changes),
-                f"  `name={study.name}_2` stores this one beside it; a larger budget goes on with"
-                " the stored one",
+                f"  `name={study.name}_2` stores this one beside it, and with `--from {study.name}`"
+                " takes over every run that is the same; a larger budget goes on with the one"
+                " that is stored",
             ]
         )

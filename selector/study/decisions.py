@@ -15,12 +15,14 @@ from selector.study.extension import DECISION, next_extension
 from selector.study.sampler import sampler_facts
 from selector.study.searches import LOOK, ArmSearch, Searches
 from selector.study.study import Study
+from selector.study.sub_search import SubSearch
 from selector.study.verdict import VerdictState, look_level
 from selector.track.record import Record
 from selector.track.run import Trial
 
 FINALIST = "finalist"
 LIMIT = "limit"
+END = "end"
 SAMPLER = "sampler"
 
 
@@ -38,13 +40,18 @@ class Decisions:
         }
         self._note_sampler()
 
-    def decide(self) -> None:
-        """Take every decision that is due."""
+    def decide(self, trial: Trial | None = None) -> None:
+        """Take every decision that is due after a run of `trial`, or at the start of a command.
+
+        One that ended between a result and what follows from it has left something to decide.
+        """
         for arm in self.searches.arms.values():
             state = (len(arm.sub_searches), arm.trials)
             if arm.searched and self._judged.get(arm.name) != state:
-                self._judged[arm.name] = state
                 self._extend(arm)
+                self._judged[arm.name] = state
+        for search in self.searches if trial is None else [self.searches.search_of(trial)]:
+            self._note_finalist(search)
         if not self.searches.settled and all(s.finished >= s.runs for s in self.searches):
             self._look()
 
@@ -70,9 +77,8 @@ class Decisions:
         if not known or {key: known[-1].get(key) for key in facts} != plain(facts):
             self.store(SAMPLER, facts)
 
-    def note_finalist(self, trial: Trial) -> None:
+    def _note_finalist(self, search: SubSearch | None) -> None:
         """Store which trial goes to the verdict, where that has just become known."""
-        search = self.searches.search_of(trial)
         finalist = search.finalist() if search is not None else None
         if search is None or finalist is None:
             return

@@ -25,15 +25,12 @@ from selector.study.sampler import Past, make_sampler
 from selector.study.stored import StoredStudy, check_name, find_study
 from selector.study.study import Arm, Study
 from selector.study.telling import told
-from selector.track.record import FORMAT, Record
-from selector.track.run import Outcome, Stage, Told
-from selector.track.store import FolderStore, Store
+from selector.track.record import FORMAT
+from selector.track.run import Outcome, Stage
+from selector.track.store import FolderStore
 
 #: In the folder of an import.
 FILE = "observations.json"
-#: In the folder of a study: what it started from, so that it goes on with the same.
-START = "start.json"
-DECISION = "start"
 #: Choices that decide what a value means; batch, regularization and compute do not.
 _AXES = ("model", "optimizer", "schedule", "objective", "data")
 #: Outcomes that say something about the configuration.
@@ -100,10 +97,10 @@ def read_observations(name: str, runs: Path) -> Observations:
             raise StudyError(f"{runs}: {unknown('import or study', name, names)}")
         return of_study(stored)
     try:
-        mapping = _parsed(text)
+        mapping = parsed(text)
         rows = tuple(
             Observation(
-                values={key: _tuple(value) for key, value in row["values"].items()},
+                values={key: as_tuple(value) for key, value in row["values"].items()},
                 value=None if row["value"] is None else float(row["value"]),
                 tokens=row["tokens"],
                 violated=float(row.get("violated", -1.0)),
@@ -149,8 +146,10 @@ def of_study(stored: StoredStudy) -> Observations:
     )
 
 
-def prior(observations: Observations, study: Study) -> dict[str, list[Past]]:
-    """Arm -> the observations that fit it, as trials of its search before its first one.
+def prior(
+    observations: Observations, study: Study, arms: Sequence[Arm] | None = None
+) -> dict[str, list[Past]]:
+    """Arm -> the observations that fit it, as if its search had begun with them; of all, or `arms`.
 
     One fits where it says all that is compared and tuned in the arm, lies inside the arm's space,
     agrees with the arm in everything else it says, and has the length of the arm's runs.
@@ -169,7 +168,7 @@ def prior(observations: Observations, study: Study) -> dict[str, list[Past]]:
             f" {study.metric}"
         )
     found = {}
-    for arm in study.arms:
+    for arm in study.arms if arms is None else arms:
         fitting = [item for item in observations.rows if not _misfit(item, arm, study)]
         known = [float(item.value) for item in fitting if item.value is not None]
         found[arm.name] = [
@@ -188,10 +187,10 @@ def prior(observations: Observations, study: Study) -> dict[str, list[Past]]:
     return found
 
 
-def prior_note(observations: Observations, study: Study) -> str:
+def prior_note(observations: Observations, study: Study, arms: Sequence[Arm] | None = None) -> str:
     """What became of the observations, for the plan and the report."""
     words = []
-    for arm in study.arms:
+    for arm in study.arms if arms is None else arms:
         misfits = [_misfit(item, arm, study) for item in observations.rows]
         reasons = Counter(misfits).most_common(1)
         why = f" ({reasons[0][0]})" if reasons and "" not in misfits else ""
@@ -204,69 +203,6 @@ def prior_note(observations: Observations, study: Study) -> str:
     if not make_sampler(study.sampler).learns:
         text += f", and have no effect: the sampler {study.sampler.name} does not learn"
     return text
-
-
-def start_from(name: str, study: Study, record: Record, runs: Path) -> str:
-    """Let a study that has no trial yet start with what is stored under `name`.
-
-    Returns:
-        What became of it, for people; empty where the study goes on with that start.
-
-    Raises:
-        StudyError: there is nothing under that name, or the study has begun otherwise.
-        ConfigError: what is there is judged otherwise than the study.
-    """
-    known = read_start(record.store)
-    if known is not None and known[0] == name:
-        return ""
-    if known is not None or record.trials:
-        began = f"with --from {known[0]}" if known else "without --from"
-        path = record.store.path("trials") or study.name
-        raise StudyError(
-            f"{path}: {study.name} began {began}, and its trials rest on that; `name="
-            f"{study.name}_2` stores one that starts from {name} beside it"
-        )
-    observations = read_observations(name, runs)
-    write_start(record.store, name, prior(observations, study))
-    note = prior_note(observations, study)
-    record.decide({"decision": DECISION, "from": name, "note": note})
-    return note
-
-
-def write_start(store: Store, name: str, arms: Mapping[str, Sequence[Past]]) -> None:
-    """Keep what a study starts from, so that it goes on with the same whatever is imported."""
-    content = {
-        "format": FORMAT,
-        "from": name,
-        "arms": {arm: [plain(past) for past in pasts] for arm, pasts in arms.items()},
-    }
-    store.write(START, json.dumps(content, indent=1, allow_nan=False) + "\n")
-
-
-def read_start(store: Store) -> tuple[str, dict[str, list[Past]]] | None:
-    """The name of what a study started from, and arm -> trials; None where it had no start.
-
-    Raises:
-        StudyError: it cannot be read.
-    """
-    text = store.read(START)
-    if text is None:
-        return None
-    try:
-        mapping = _parsed(text)
-        arms = {
-            arm: [
-                Past(
-                    values={key: _tuple(value) for key, value in past["values"].items()},
-                    told=Told(**past["told"]),
-                )
-                for past in pasts
-            ]
-            for arm, pasts in mapping["arms"].items()
-        }
-        return str(mapping["from"]), arms
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StudyError(f"{store.path(START) or START}: is damaged: {error}") from error
 
 
 def _misfit(item: Observation, arm: Arm, study: Study) -> str:
@@ -320,14 +256,22 @@ def _tuned(item: Observation, arm: Arm) -> dict[str, Value]:
 def _same(one: Any, other: Any) -> bool:
     if is_number(one) and is_number(other):
         return math.isclose(one, other, rel_tol=1e-9)
-    return bool(_tuple(one) == _tuple(other)) and isinstance(one, bool) == isinstance(other, bool)
+    return bool(as_tuple(one) == as_tuple(other)) and isinstance(one, bool) == isinstance(
+        other, bool
+    )
 
 
-def _tuple(value: Any) -> Any:
+def as_tuple(value: Any) -> Any:
+    """A list of JSON as the tuple it was."""
     return tuple(value) if isinstance(value, list) else value
 
 
-def _parsed(text: str) -> Any:
+def parsed(text: str) -> Any:
+    """The content of a file of this format.
+
+    Raises:
+        ValueError: it is none.
+    """
     mapping = json.loads(text)
     if not isinstance(mapping, dict) or mapping.get("format") != FORMAT:
         raise ValueError(f"expected a file of format {FORMAT}")

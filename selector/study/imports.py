@@ -12,6 +12,7 @@ from typing import Any
 
 from selector.config.decode import Mistakes, unknown
 from selector.config.schema import PARTS
+from selector.config.secrets import redacted
 from selector.config.technique import Value
 from selector.errors import ConfigError, DataError
 from selector.launch.table import read_table
@@ -78,16 +79,18 @@ def from_optuna(name: str, storage: str, study: str, maps: Mapping[str, str]) ->
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    shown = redacted(storage)
     try:
         found = optuna.load_study(study_name=study, storage=_storage(storage))
         trials = found.get_trials(deepcopy=False)
     except KeyError as error:
         names = optuna.get_all_study_names(_storage(storage))
-        raise ConfigError(f"{storage}: {unknown('study', study, names)}") from error
+        raise ConfigError(f"{shown}: {unknown('study', study, names)}") from error
     except ConfigError:
         raise
     except Exception as error:  # whatever a driver raises; its message is all there is to say
-        raise DataError(f"{storage}: cannot be read by Optuna: {error}") from error
+        text = redacted(str(error))
+        raise DataError(f"{shown}: cannot be read by Optuna: {text}") from error
     if len(found.directions) > 1:
         raise ConfigError(f"{study}: has {len(found.directions)} objectives; expected one")
     parameters = list(dict.fromkeys(key for trial in trials for key in trial.params))

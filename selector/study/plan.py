@@ -223,6 +223,7 @@ def _estimated_seconds(
     seconds = sum(arm.tokens * known.get(arm.name, other) for arm in arms)
     workers = 1 if study.launcher.name == "inline" else study.launcher.workers
     width = workers if isinstance(workers, int) else available_cores()
+    width = min(width, study.launcher.most_workers or width)
     left = total = sum(sum(arm.runs.values()) for arm in arms)
     if stored:
         searches = Searches(study, stored.record)

@@ -15,10 +15,11 @@ from selector.space.space import Space
 from selector.study.branching import branches
 from selector.study.constraints import HOLDS, violation
 from selector.study.extension import Extension, extensions_of, widen
+from selector.study.start import read_start
 from selector.study.study import Arm, Study
 from selector.study.sub_search import SubSearch
 from selector.track.record import Record
-from selector.track.run import Outcome, Result, Run, Stage, Trial
+from selector.track.run import TAKEN_OVER, Outcome, Result, Run, Stage, Trial
 from selector.track.trunk import has_trunk
 
 LOOK = "look"
@@ -30,6 +31,8 @@ class ArmSearch:
     def __init__(self, study: Study, arm: Arm) -> None:
         self.study, self.arm = study, arm
         self.extensions: list[Extension] = []
+        self.more = 0
+        """Trials in the new part of a range that another study, taken over, did not have."""
         self.sub_searches: list[SubSearch] = []
         self.failures: Counter[str] = Counter()
         """Runs that ended without a value, by outcome."""
@@ -64,7 +67,8 @@ class ArmSearch:
     @property
     def trials(self) -> int:
         """Trials in each sub-search."""
-        return self.study.trials_in(self.arm) + sum(item.trials for item in self.extensions)
+        extended = sum(item.trials for item in self.extensions)
+        return self.study.trials_in(self.arm) + self.more + extended
 
     @cached_property
     def branches(self) -> bool:
@@ -112,7 +116,7 @@ class Searches:
         self.units = 0
         self._last_look: dict[str, Any] = {}
         self.device_seconds = 0.0
-        """Of all runs together."""
+        """Of all runs together that were made here."""
         try:
             self._take_decisions()
         except (KeyError, TypeError, ValueError) as error:
@@ -124,8 +128,10 @@ class Searches:
     def _take_decisions(self) -> None:
         """Take over the ranges that were extended, and the sub-searches that were added."""
         decisions = self.record.decisions()
+        taken = read_start(self.record.store).adopted
         for arm in self.arms.values():
             arm.extensions = extensions_of(decisions, arm.name)
+            arm.more = taken[arm.name].more if arm.name in taken else 0
         looks = [item for item in decisions if item["decision"] == LOOK]
         self.grow(max([self.study.looks[0], *(int(item["goes_on"]) for item in looks)]))
         self._last_look = looks[-1] if looks else {}
@@ -179,7 +185,8 @@ class Searches:
     def note(self, trial: Trial, run: Run, result: Result) -> None:
         """Take a result."""
         arm, search = self.arms[trial.arm], self.search_of(trial)
-        self.device_seconds += result.seconds
+        if TAKEN_OVER not in result.facts:
+            self.device_seconds += result.seconds
         if result.outcome is Outcome.COMPLETE:
             arm.spend(run.stage, result.seconds)
         else:

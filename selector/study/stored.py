@@ -34,12 +34,17 @@ def check_name(name: str) -> str:
     Raises:
         ConfigError: it has a path in it, or is reserved.
     """
-    if not _NAME.fullmatch(name) or ".." in name or name in _RESERVED:
+    if not _NAME.fullmatch(name) or ".." in name or _reserved(name):
         raise ConfigError(
             f"name: expected letters, digits, '.', '_' and '-' (at most 64, the first a letter or"
             f" digit, not {', '.join(_RESERVED)}), got {name!r}"
         )
     return name
+
+
+def _reserved(name: str) -> bool:
+    """Whether MLflow or selector has a use for it; SQLite keeps mlflow.db-journal and the like."""
+    return name in _RESERVED or name.startswith("mlflow.db")
 
 
 def open_study(name: str, runs: Path) -> StoredStudy:

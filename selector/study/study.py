@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +12,7 @@ from selector.config.decode import Mistakes, dataclass_from, run_config, techniq
 from selector.config.dotted import leaves, value_at
 from selector.config.identity import config_fingerprint, plain
 from selector.config.limits import WHOLE
-from selector.config.question import Margin
+from selector.config.question import Margin, Notify
 from selector.config.schema import Launch, RunConfig, Track
 from selector.config.technique import Technique, Value
 from selector.space.cost import flops_per_token
@@ -84,6 +84,8 @@ class Study:
     """Stages after the verdict."""
     after: str = ""
     """The study whose accepted choices it puts together; empty: it is no second stage."""
+    notify: Notify = field(default_factory=Notify)
+    """Who is told when it ends, stalls or fails; a command in it is not stored."""
     notes: tuple[str, ...] = ()
     """What was decided or dropped while the study was composed, for people."""
 
@@ -162,6 +164,7 @@ class Study:
     def to_mapping(self) -> dict[str, Any]:
         """The plain form that study.yaml holds."""
         own = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "arms"}
+        own["notify"] = replace(self.notify, command=())
         mapping: dict[str, Any] = plain(own)
         mapping["arms"] = [
             {
@@ -192,6 +195,7 @@ def from_mapping(mapping: Mapping[str, Any]) -> Study:
         "budget": dataclass_from(Budget, mapping["budget"], "budget", mistakes),
         "launcher": dataclass_from(Launch, mapping["launcher"], "launcher", mistakes),
         "tracker": dataclass_from(Track, mapping["tracker"], "tracker", mistakes),
+        "notify": dataclass_from(Notify, mapping["notify"], "notify", mistakes),
     }
     labels = {"name": str, "question": str, "metric": str, "direction": str, "seed": int}
     for key, kind in {**labels, "asked_in": str, "after": str}.items():

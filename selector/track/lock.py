@@ -11,10 +11,12 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import IO
 
 from selector.errors import StudyError
+from selector.track.store import make_folder, open_end, refused, sweep, without_waiting
 
 
 @contextmanager
@@ -23,32 +25,47 @@ def study_lock(folder: Path) -> Iterator[None]:
 
     Raises:
         StudyError: another process holds it, or the folder cannot be written to.
+        StorageError: the disk is full, read-only, or fails.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / "lock").open("a+", encoding="utf-8")
-    except OSError as error:
-        raise StudyError(
-            f"{folder}: cannot be written to ({error.strerror}); choose another folder with"
-            " --runs DIR"
-        ) from error
-    with file:
+    owner = json.dumps({"process": os.getpid(), "host": socket.gethostname()}) + "\n"
+    with ExitStack() as held:
         try:
+            make_folder(folder)
+            file = held.enter_context(open_end(folder / "lock"))
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not _still_there(file, folder):
+                raise StudyError(f"{folder}: was taken away just now; try again")
+            file.truncate(0)
+            file.write(owner.encode())
+            file.flush()
         except BlockingIOError as error:
             raise StudyError(
                 f"{folder}: this study is being run by {_owner(folder)}; wait for it, or end it"
             ) from error
-        file.truncate(0)
-        file.write(json.dumps({"process": os.getpid(), "host": socket.gethostname()}) + "\n")
-        file.flush()
+        except OSError as error:
+            found = refused(folder, error)
+            if isinstance(found, StudyError):
+                raise StudyError(
+                    f"{folder}: cannot be written to ({error.strerror or error}); choose another"
+                    " folder with --runs DIR"
+                ) from error
+            raise found from error
+        sweep(folder)
         yield
+
+
+def _still_there(file: IO[bytes], folder: Path) -> bool:
+    """Whether the file that is locked is the one that the next process would find."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), (folder / "lock").stat())
+    except FileNotFoundError:
+        return False
 
 
 def is_locked(folder: Path) -> bool:
     """Whether some process holds the study's lock now."""
     try:
-        with (folder / "lock").open("r", encoding="utf-8") as file:
+        with open(folder / "lock", "rb", opener=without_waiting) as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
@@ -60,6 +77,6 @@ def is_locked(folder: Path) -> bool:
 def _owner(folder: Path) -> str:
     try:
         owner = json.loads((folder / "lock").read_text(encoding="utf-8"))
-    except ValueError:
+        return f"process {owner['process']} on {owner['host']}"
+    except (OSError, ValueError, KeyError, TypeError):  # it is only just writing its name
         return "another process"
-    return f"process {owner['process']} on {owner['host']}"

@@ -15,10 +15,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -27,9 +26,11 @@ from selector.config.identity import plain
 from selector.config.schema import RunConfig
 from selector.errors import ConfigError, StudyError
 from selector.track.run import Outcome, Result, Run, Stage, Told, Trial
+from selector.track.seal import broken, checksum, sealed
 from selector.track.store import Store
 
 FORMAT = 1
+T = TypeVar("T")
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -42,6 +43,8 @@ class StoredRun:
     trial: Trial | None
     """None for reruns, pilots and single runs."""
     result: Result | None
+    curve: str = ""
+    """The check of the rows it reported; empty until it is over."""
 
 
 def to_yaml(mapping: Mapping[str, Any]) -> str:
@@ -55,10 +58,16 @@ def from_yaml(text: str) -> Any:
 
 
 class Record:
-    """Trials and runs of one study, read once from `store` and kept in step with it."""
+    """Trials and runs of one study, read once from `store` and kept in step with it.
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    Args:
+        store: Where the files lie.
+        on_damage: Who may mend, the controller, is told here that a run's files were damaged: they
+            are set aside, and the run counts as not over. None: damage is an error.
+    """
+
+    def __init__(self, store: Store, on_damage: Callable[[str], None] | None = None) -> None:
+        self.store, self._on_damage = store, on_damage
         self.trials: dict[int, Trial] = {}
         self._runs: dict[str, StoredRun] = {}
         for name in store.names("trials"):
@@ -73,7 +82,7 @@ class Record:
 
     def write_study(self, mapping: Mapping[str, Any]) -> None:
         """Store the resolved study."""
-        self.store.write("study.yaml", to_yaml({"format": FORMAT, **mapping}))
+        self._write("study.yaml", to_yaml({"format": FORMAT, **mapping}))
 
     def add_trial(self, trial: Trial) -> None:
         """Store a proposed trial."""
@@ -86,7 +95,9 @@ class Record:
             "values": trial.values,
             "config": trial.config,
         }
-        self.store.write(f"trials/{trial.folder}/trial.yaml", to_yaml(mapping))
+        if trial.given:
+            mapping["given"] = "hand"
+        self._write(f"trials/{trial.folder}/trial.yaml", to_yaml(mapping))
         self.trials[trial.number] = trial
 
     def run_key(self, trial: Trial, stage: str, seed: int) -> str:
@@ -105,10 +116,15 @@ class Record:
             content["config"] = run.config
         self.store.remove(f"{run.key}/result.json")
         self.store.remove(f"{run.key}/metrics.jsonl")
-        self.store.write(f"{run.key}/run.yaml", to_yaml(content))
+        self._write(f"{run.key}/run.yaml", to_yaml(content))
         run = replace(run, folder=self.store.path(run.key))
         self._runs[run.key] = StoredRun(run=run, trial=trial, result=None)
         return run
+
+    def alone(self, key: str) -> StoredRun | None:
+        """The run in a folder that belongs to no trial; None where there is none."""
+        self._read_run(key, None)
+        return self._runs.get(key)
 
     def report(self, key: str, step: int, metrics: Mapping[str, float]) -> None:
         """Append metrics of a run after `step` steps; what is not finite is left out."""
@@ -125,18 +141,31 @@ class Record:
             content["told"] = plain(result.told)
         else:
             del content["told"]
-        text = json.dumps(content, indent=1, allow_nan=False)
-        self.store.write(f"{key}/result.json", text + "\n")
-        self._runs[key] = replace(self._runs[key], result=result)
+        content["curve"] = curve = checksum(key, "".join(self.store.lines(f"{key}/metrics.jsonl")))
+        self.store.flush(f"{key}/metrics.jsonl")
+        self._write(f"{key}/result.json", json.dumps(content, indent=1, allow_nan=False))
+        self._runs[key] = replace(self._runs[key], result=result, curve=curve)
 
     def decide(self, decision: Mapping[str, Any]) -> None:
-        """Append what was decided and on what evidence."""
+        """Append what was decided and on what evidence; durable when this returns."""
         line = json.dumps({"format": FORMAT, **plain(decision)}, allow_nan=False)
-        self.store.append("decisions.jsonl", line + "\n")
+        self.store.append("decisions.jsonl", sealed("decisions.jsonl", line))
+        self.store.flush("decisions.jsonl")
 
     def decisions(self) -> list[dict[str, Any]]:
-        """Everything decided, in order."""
-        return self._rows("decisions.jsonl")
+        """Everything decided, in order.
+
+        Raises:
+            StudyError: a line is damaged.
+        """
+        found = []
+        for number, line in enumerate(self.store.lines("decisions.jsonl"), 1):
+            if what := broken("decisions.jsonl", line):
+                raise _damaged(self.store, "decisions.jsonl", f"line {number}: {what}")
+            decision = json.loads(line)
+            del decision["check"]
+            found.append(decision)
+        return found
 
     def run(self, key: str) -> StoredRun | None:
         """The run called `key`, if it was asked for."""
@@ -149,82 +178,108 @@ class Record:
                 yield stored
 
     def curve(self, key: str) -> list[dict[str, float]]:
-        """What a run reported: rows of `step` and metrics, in order of steps."""
-        return self._rows(f"{key}/metrics.jsonl")
+        """What a run reported: rows of `step` and metrics, in order of steps.
 
-    def _rows(self, name: str) -> list[dict[str, Any]]:
+        Raises:
+            StudyError: the run is over, and these are not the rows that its result rests on.
+        """
+        name, stored = f"{key}/metrics.jsonl", self._runs.get(key)
+        lines = list(self.store.lines(name))
+        check = stored.curve if stored else ""
+        if lines and check and checksum(key, "".join(lines)) != check:
+            over = self.store.path(f"{key}/result.json") or f"{key}/result.json"
+            what = "these are not the rows that the run reported"
+            raise _damaged(
+                self.store, name, f"{what}; delete {over}, and `selector run` makes the run again"
+            )
         try:
-            return [json.loads(line) for line in self.store.lines(name)]
+            return [json.loads(line) for line in lines]
         except ValueError as error:
-            raise StudyError(f"{self.store.path(name) or name}: cannot be read: {error}") from error
+            raise _damaged(self.store, name, str(error)) from error
+
+    def _write(self, name: str, text: str) -> None:
+        self.store.write(name, sealed(name, text))
 
     def _read_trial(self, folder: str) -> None:
-        text = self.store.read(f"{folder}/trial.yaml")
-        if text is None:  # the controller died before it had written it: never asked
+        trial = _read(self.store, f"{folder}/trial.yaml", _trial)
+        if trial is None:  # the controller died before it had written it: never asked
             return
-        name = f"{folder}/trial.yaml"
-        mapping = _parse(self.store, name, text)
-        with self._damage(name):
-            trial = Trial(
-                number=int(mapping["number"]),
-                arm=str(mapping["arm"]),
-                sub_search=int(mapping["sub_search"]),
-                index=int(mapping["index"]),
-                values=dict(mapping["values"]),
-                config=run_config(mapping["config"]),
-            )
         self.trials[trial.number] = trial
         for name in self.store.names(f"{folder}/runs"):
             self._read_run(f"{folder}/runs/{name}", trial)
 
     def _read_run(self, key: str, trial: Trial | None) -> None:
-        text = self.store.read(f"{key}/run.yaml")
-        if text is None:
+        run = self._mended(f"{key}/run.yaml", lambda mapping: self._run(key, trial, mapping))
+        if run is None:  # the controller died before it had written it: never asked
             return
-        mapping = _parse(self.store, f"{key}/run.yaml", text)
-        with self._damage(f"{key}/run.yaml"):
-            config: RunConfig = trial.config if trial else run_config(mapping["config"])
-            run = Run(
-                key=key,
-                config=config,
-                stage=str(mapping["stage"]),
-                seed=int(mapping["seed"]),
-                tokens=int(mapping["tokens"]),
-                folder=self.store.path(key),
-                trunk_for=int(mapping.get("trunk_for", 0)),
-            )
-        result = self._read_result(key)
-        if result and run.stage == Stage.EXPLORE and result.told is None:
-            path = self.store.path(f"{key}/result.json") or key
-            raise StudyError(f"{path}: is damaged: 'told' is missing")
-        self._runs[key] = StoredRun(run=run, trial=trial, result=result)
+        over = self._mended(f"{key}/result.json", lambda mapping: _over(run, mapping))
+        result, curve = over or (None, "")
+        self._runs[key] = StoredRun(run=run, trial=trial, result=result, curve=curve)
 
-    def _read_result(self, key: str) -> Result | None:
-        text = self.store.read(f"{key}/result.json")
-        if text is None:
-            return None
-        mapping = _parse(self.store, f"{key}/result.json", text)
-        with self._damage(f"{key}/result.json"):
-            told, value = mapping.get("told"), mapping["value"]
-            return Result(
-                outcome=Outcome(mapping["outcome"]),
-                value=None if value is None else float(value),
-                metrics={name: float(number) for name, number in mapping["metrics"].items()},
-                steps=int(mapping["steps"]),
-                seconds=float(mapping["seconds"]),
-                error=str(mapping["error"]),
-                facts=dict(mapping["facts"]),
-                told=Told(**told) if told else None,
-            )
+    def _run(self, key: str, trial: Trial | None, mapping: Mapping[str, Any]) -> Run:
+        config: RunConfig = trial.config if trial else run_config(mapping["config"])
+        return Run(
+            key=key,
+            config=config,
+            stage=str(mapping["stage"]),
+            seed=int(mapping["seed"]),
+            tokens=int(mapping["tokens"]),
+            folder=self.store.path(key),
+            trunk_for=int(mapping.get("trunk_for", 0)),
+        )
 
-    @contextmanager
-    def _damage(self, name: str) -> Iterator[None]:
-        """Name the file in which something is missing or of the wrong kind."""
+    def _mended(self, name: str, read: Callable[[Mapping[str, Any]], T]) -> T | None:
+        """What a run's file holds; None where it is not there, or was damaged and set aside.
+
+        A run can be made again from its trial and its seed, and decisions carry the evidence they
+        were taken on: one damaged run need not end a study.
+        """
         try:
-            yield
-        except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
-            what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-            raise StudyError(f"{self.store.path(name) or name}: is damaged: {what}") from error
+            return _read(self.store, name, read)
+        except _DamagedError as error:
+            if self._on_damage is None:
+                raise StudyError(f"{error}; `selector run` makes this run again") from error
+            self.store.rename(name, f"{name}.damaged")
+            self._on_damage(f"{error}; it is set aside as {name}.damaged, the run is made again")
+            return None
+
+
+class _DamagedError(StudyError):
+    """A file whose content is not what was written."""
+
+
+def _damaged(store: Store, name: str, what: str) -> _DamagedError:
+    return _DamagedError(f"{store.path(name) or name}: is damaged: {what}")
+
+
+def _over(run: Run, mapping: Mapping[str, Any]) -> tuple[Result, str]:
+    """A run's result, and the check of its rows."""
+    told, value = mapping.get("told"), mapping["value"]
+    if run.stage == Stage.EXPLORE and told is None:
+        raise KeyError("told")
+    result = Result(
+        outcome=Outcome(mapping["outcome"]),
+        value=None if value is None else float(value),
+        metrics={name: float(number) for name, number in mapping["metrics"].items()},
+        steps=int(mapping["steps"]),
+        seconds=float(mapping["seconds"]),
+        error=str(mapping["error"]),
+        facts=dict(mapping["facts"]),
+        told=Told(**told) if told else None,
+    )
+    return result, str(mapping["curve"])
+
+
+def _trial(mapping: Mapping[str, Any]) -> Trial:
+    return Trial(
+        number=int(mapping["number"]),
+        arm=str(mapping["arm"]),
+        sub_search=int(mapping["sub_search"]),
+        index=int(mapping["index"]),
+        values=dict(mapping["values"]),
+        config=run_config(mapping["config"]),
+        given=mapping.get("given") == "hand",
+    )
 
 
 def stored_study(store: Store) -> dict[str, Any] | None:
@@ -233,21 +288,35 @@ def stored_study(store: Store) -> dict[str, Any] | None:
     Raises:
         StudyError: it cannot be read.
     """
-    text = store.read("study.yaml")
-    return None if text is None else _parse(store, "study.yaml", text)
+    return _read(store, "study.yaml", dict)
 
 
-def _parse(store: Store, name: str, text: str) -> dict[str, Any]:
-    path = store.path(name) or name
+def _read(store: Store, name: str, read: Callable[[Mapping[str, Any]], T]) -> T | None:
+    """What `read` makes of a sealed file; None where it is not there.
+
+    Raises:
+        StudyError: it was written by another version; as a _DamagedError, it was damaged.
+    """
+    text = store.read(name)
+    if text is None:
+        return None
     try:
         mapping = json.loads(text) if name.endswith(".json") else from_yaml(text)
-    except (ValueError, yaml.YAMLError) as error:
-        first = str(error).partition("\n")[0]
-        raise StudyError(f"{path}: cannot be read: {first}") from error
-    if not isinstance(mapping, dict) or mapping.get("format") != FORMAT:
-        given = mapping.get("format") if isinstance(mapping, dict) else mapping
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        raise _damaged(store, name, str(error).partition("\n")[0]) from error
+    number = mapping.get("format") if isinstance(mapping, dict) else None
+    if not isinstance(mapping, dict) or type(number) is not int:
+        raise _damaged(store, name, "'format' is missing")
+    if number != FORMAT:
         raise StudyError(
-            f"{path}: expected a file of format {FORMAT}, got {given!r}; it was damaged, or written"
-            " by another version of selector"
+            f"{store.path(name) or name}: expected a file of format {FORMAT}, got {number}; it"
+            " was damaged, or written by another version of selector"
         )
-    return mapping
+    if what := broken(name, text):
+        raise _damaged(store, name, what)
+    del mapping["check"]
+    try:
+        return read(mapping)
+    except (KeyError, TypeError, ValueError, AttributeError, ConfigError) as error:
+        what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise _damaged(store, name, what) from error

@@ -11,7 +11,11 @@ from typing import Any, Protocol
 
 from selector.config.identity import config_fingerprint, run_fingerprint
 from selector.config.schema import RunConfig
+from selector.config.secrets import redacted
 from selector.config.technique import Value
+
+#: The fact of a result that another study's run gave: where it was made.
+TAKEN_OVER = "taken_over"
 
 
 class Stage(StrEnum):
@@ -52,6 +56,8 @@ class Trial:
     values: Mapping[str, Value]
     """What was tuned: dotted key -> value."""
     config: RunConfig
+    given: bool = False
+    """Whether a person gave its values, in the place of a point of the sampler."""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -85,6 +91,9 @@ class Run:
     branch: Path | None = None
     """Folder of a shorter run of the same configuration and seed that was made with `trunk_for`
     this length: training starts from the state it left. None: from the beginning."""
+    checkpoint_seconds: float = 0.0
+    """How often the worker leaves a state in `folder` from which the run can go on; 0: never. Where
+    one is there already, left by an earlier attempt, the run goes on from it."""
 
     @property
     def fingerprint(self) -> str:
@@ -110,6 +119,10 @@ class Ended:
     """For people: what went wrong, the last lines of the traceback."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Where it ran and how large it was: device, width, threads, versions, parameters, flops."""
+
+    def __post_init__(self) -> None:
+        """Hide secrets: from here the error goes to the record, the mirror and the report."""
+        object.__setattr__(self, "error", redacted(self.error))
 
 
 @dataclass(frozen=True, kw_only=True)

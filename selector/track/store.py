@@ -5,17 +5,31 @@ One small seam (write, append, read, names), so that the record's logic exists o
 
 from __future__ import annotations
 
+import errno
 import os
+import re
+import stat
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
-from selector.errors import StudyError
+from selector.errors import SelectorError, StorageError, StudyError
 
 #: What reading a file that is not there raises; the second below a file instead of a folder.
 _ABSENT = (FileNotFoundError, NotADirectoryError)
+#: What a person named wrongly, or must allow: everything else is the disk's fault.
+_ASKED_WRONGLY = (
+    *(errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EEXIST),
+    *(errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL, errno.ENXIO, errno.ESPIPE),
+)
+#: Names that `write_whole` gives to what it has not finished: file, process, thread.
+_TEMPORARY = re.compile(r"\..+\.\d+-\d+")
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+#: What the system says of a disk that is full, read-only or broken, wherever that is met.
+DISK = (*_FULL, errno.EROFS, errno.EIO)
 
 
 class Store(ABC):
@@ -28,6 +42,13 @@ class Store(ABC):
     @abstractmethod
     def append(self, name: str, text: str) -> None:
         """Add `text` at the end of the file; a crash may tear the last line."""
+
+    def flush(self, name: str) -> None:  # noqa: B027 - memory has nothing to do
+        """Make what was appended to the file durable; nothing happens where it is not there."""
+
+    @abstractmethod
+    def rename(self, name: str, other: str) -> None:
+        """Give the file another name, in the place of what had it."""
 
     @abstractmethod
     def read(self, name: str) -> str | None:
@@ -74,6 +95,12 @@ class MemoryStore(Store):
         """Add `text` to what is kept under `name`."""
         self.write(name, self.files.get(name, "") + text)
 
+    def rename(self, name: str, other: str) -> None:
+        """Keep what is kept under `name` under another one."""
+        text = self.files[name]
+        self.remove(name)
+        self.write(other, text)
+
     def read(self, name: str) -> str | None:
         """What is kept under `name`."""
         return self.files.get(name)
@@ -94,17 +121,18 @@ class FolderStore(Store):
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._real = Path(os.path.realpath(root.parent)) / root.name
 
     def write(self, name: str, text: str) -> None:
         """Write to a temporary file beside it, flush it to the disk, rename it into place."""
-        write_whole(self.root / name, text)
+        write_whole(self._inside(name), text)
 
     def append(self, name: str, text: str) -> None:
         """Append; where the last line was torn, a new line is begun first."""
-        path = self.root / name
+        path = self._inside(name)
         with _named_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("ab+") as file:
+            make_folder(path.parent)
+            with open_end(path) as file:
                 size = file.seek(0, os.SEEK_END)
                 if size:
                     file.seek(size - 1)
@@ -112,16 +140,35 @@ class FolderStore(Store):
                         file.truncate(_end_of_last_line(path))
                 file.write(text.encode())
 
+    def flush(self, name: str) -> None:
+        """Wait until the disk has it."""
+        path = self.root / name
+        with suppress(*_ABSENT), _named_errors(path, _ABSENT), path.open("rb") as file:
+            os.fsync(file.fileno())
+
+    def rename(self, name: str, other: str) -> None:
+        """Rename it, durably."""
+        path = self._inside(other)
+        with _named_errors(path):
+            (self.root / name).replace(path)
+            _fsync_folder(path.parent)
+
     def read(self, name: str) -> str | None:
         """The file's text."""
         path = self.root / name
-        with suppress(*_ABSENT), _named_errors(path, _ABSENT):
-            return path.read_text(encoding="utf-8", errors="replace")
+        with (
+            suppress(*_ABSENT),
+            _named_errors(path, _ABSENT),
+            open(path, "rb", opener=without_waiting) as file,
+        ):
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise StudyError(f"{path}: expected a file, got something else of that name")
+            return file.read().decode(errors="replace")
         return None
 
     def remove(self, name: str) -> None:
         """Delete the file."""
-        path = self.root / name
+        path = self._inside(name)
         with _named_errors(path):
             path.unlink(missing_ok=True)
 
@@ -136,29 +183,85 @@ class FolderStore(Store):
         """Where it lies."""
         return self.root / name
 
+    def _inside(self, name: str) -> Path:
+        """Where it lies, for writing.
 
-def write_whole(path: Path, text: str) -> None:
-    """Make `path` hold `text`, whole or not at all, and durable before this returns.
+        Raises:
+            StudyError: a link on the way, or the folder itself as one, leads elsewhere.
+        """
+        path = self.root / name
+        real = os.path.realpath(path.parent)
+        if not Path(real).is_relative_to(self._real):
+            raise StudyError(
+                f"{path.parent}: a link leads from there to {real}, and nothing is written through"
+                f" links that leave {self.root}; move the folder back, or choose another with"
+                " --runs DIR"
+            )
+        return path
+
+
+def open_end(path: Path) -> IO[bytes]:
+    """`path` open for reading and for adding at its end, and for nothing that a link stands for."""
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+    return os.fdopen(os.open(path, flags, 0o666), "ab+")
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Make `path` hold `content` (text as UTF-8), whole or not at all, durable on return.
 
     Raises:
         StudyError: the folder cannot be written to.
+        StorageError: the disk is full, read-only, or fails.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
     with _named_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         try:
-            with temporary.open("w", encoding="utf-8") as file:
-                file.write(text)
+            with temporary.open("wb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # the rename itself is durable only when its folder is
-        finally:
-            os.close(folder)
+        _fsync_folder(path.parent)  # the rename itself is durable only when its folder is
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder and those above it; what is stored in a new one is found after power loss."""
+    if folder.is_dir():
+        return
+    if folder.parent != folder:
+        make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    _fsync_folder(folder.parent)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files that processes left which were killed while they wrote.
+
+    Raises:
+        StorageError: one cannot be removed.
+    """
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if name.startswith(".") and _TEMPORARY.fullmatch(name):
+                path = Path(place) / name
+                with _named_errors(path):
+                    path.unlink(missing_ok=True)
+
+
+def _fsync_folder(folder: Path) -> None:
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def without_waiting(path: str, flags: int) -> int:
+    """An opener for `open` that a pipe in the place of a file does not keep waiting."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 @contextmanager
@@ -169,14 +272,27 @@ def _named_errors(
 
     Raises:
         OSError: one of `absent`, which the caller takes for a file that is not there.
-        StudyError: it cannot be used: no permission, no space, a file where a folder should be.
+        StudyError: a person has to allow it, or to name another place.
+        StorageError: the disk is full, read-only, or fails.
     """
     try:
         yield
     except absent:
         raise
     except OSError as error:
-        raise StudyError(f"{path}: {error.strerror}") from error
+        raise refused(path, error) from error
+
+
+def refused(path: Path, error: OSError) -> SelectorError:
+    """What to tell a person about a file that the system does not let us use."""
+    text = f"{path}: {error.strerror or error}"
+    if error.errno in _ASKED_WRONGLY:
+        return StudyError(text)
+    if error.errno in _FULL:
+        return StorageError(f"{text}. What is stored stays usable: free some space, then go on")
+    if error.errno == errno.EROFS:
+        return StorageError(f"{text}: make it writable, or choose another folder with --runs DIR")
+    return StorageError(f"{text}. What is stored stays usable: see to the disk, then go on")
 
 
 def _end_of_last_line(path: Path) -> int:

@@ -183,9 +183,9 @@ class Bank:
             target.copy_(weights[name])
         self.count[slot] = state.step
 
-    def scale_rates(self, slot: int, share: float) -> None:
-        """Multiply the learning rates of all further steps of the run in `slot` by `share`."""
-        self.factors[slot, int(self.count[slot]) :].mul_(share)
+    def scale_rates(self, slot: int, share: float, step: int) -> None:
+        """Multiply the learning rates of all steps after `step` of the run in `slot` by `share`."""
+        self.factors[slot, step:].mul_(share)
 
     def leave(self, slot: int) -> None:
         """Clear `slot`."""

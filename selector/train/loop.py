@@ -28,6 +28,7 @@ from selector.train.evaluate import described, judged
 from selector.train.feed import Feed
 from selector.train.member import Member
 from selector.train.peak import peak
+from selector.train.resumption import Checkpoints
 
 _LOOK_EVERY = 0.5  # seconds
 
@@ -83,12 +84,38 @@ class Training:
         self.feed = Feed(
             self.corpus.part("train"), first.config.batch, width, device, tokens_in_run=first.tokens
         )
-        self.members = [Member(run, slot, self.corpus) for slot, run in enumerate(runs)]
-        for member in self.members:
-            self.bank.enter(member.slot, member.config, member.run.seed, member.steps)
-            self.feed.enter(member.slot, member.run.seed)
-            if member.run.branch is not None:
-                self._branch(member, member.run.branch)
+        self.members = [self._enter(run, slot) for slot, run in enumerate(runs)]
+
+    def _enter(self, run: Run, slot: int) -> Member:
+        """Put a run into its slot: where an earlier attempt left off, or at its beginning."""
+        checkpoints = Checkpoints(run)
+        alone = self.bank.width == 1  # where the batch grows, all slots must be at one step
+        for path, snapshot in checkpoints.found() if alone or not run.config.batch.grows else ():
+            member = self._begin(run, slot, checkpoints)
+            try:
+                for step, share in member.resume(snapshot):
+                    self.bank.scale_rates(slot, share, step)
+                self.bank.restore(slot, snapshot.state)
+            except ValueError as error:
+                checkpoints.set_aside(path, error)
+                self.bank.leave(slot)
+                continue
+            self.feed.enter(slot, run.seed, member.step)
+            for step, metrics in member.rows:
+                self.reporter.report(run.key, step, metrics)
+            member.facts |= {"resumed_after_step": member.step, **checkpoints.facts()}
+            return member
+        member = self._begin(run, slot, checkpoints)
+        self.feed.enter(slot, run.seed)
+        if run.branch is not None:
+            self._branch(member, run.branch)
+        member.facts |= checkpoints.facts()
+        return member
+
+    def _begin(self, run: Run, slot: int, checkpoints: Checkpoints) -> Member:
+        member = Member(run, slot, self.corpus, checkpoints)
+        self.bank.enter(slot, member.config, run.seed, member.steps)
+        return member
 
     def _branch(self, member: Member, folder: Path) -> None:
         """Start from the trunk of the run in `folder`; from the beginning where it is not whole.
@@ -104,7 +131,7 @@ class Training:
             member.facts["not_branched"] = str(error)
             return
         try:
-            member.resume(snapshot)
+            member.branch(snapshot)
             self.bank.restore(member.slot, snapshot.state)
         except ValueError as error:
             raise ConfigError(f"branch: {folder} does not fit: {error}") from error
@@ -152,7 +179,7 @@ class Training:
                 metrics |= described("validation", loss, accuracy)
                 member.stopping.see(member.step, metrics, self.bank.weights(member.slot))
                 if (share := member.judged(loss)) != 1.0:
-                    self.bank.scale_rates(member.slot, share)
+                    self.bank.scale_rates(member.slot, share, member.step)
             else:
                 wrong = member.diverged("validation loss", loss)
         if wrong:
@@ -166,10 +193,26 @@ class Training:
             metrics |= self._finish(member)
         if metrics:
             self.reporter.report(member.run.key, member.step, metrics)
+            member.rows.append((member.step, metrics))
         if member.done:
             self._end(member, Outcome.COMPLETE)
         elif self.reporter.should_stop(member.run.key):
+            self._leave_checkpoint(member)
             self._end(member, Outcome.STOPPED)
+        elif member.checkpoints.due:
+            self._leave_checkpoint(member)
+
+    def _leave_checkpoint(self, member: Member) -> None:
+        """Leave a state from which the run can go on, where it leaves any."""
+        if not member.checkpoints.on:
+            return
+        try:
+            state = self.bank.state(member.slot)
+        except ValueError as error:  # a library keeps what cannot be written
+            member.checkpoints.give_up(error)
+            member.facts["not_resumable"] = str(error)
+            return
+        member.checkpoints.leave(member.snapshot(state, perf_counter() - self.started))
 
     def _finish(self, member: Member) -> dict[str, float]:
         """Keep the weights of a run that is judged, compress copies, read the test part once."""
@@ -189,6 +232,7 @@ class Training:
 
     def _end(self, member: Member, outcome: Outcome, error: str = "") -> None:
         bank = self.bank
+        member.checkpoints.wait()
         self.members.remove(member)
         bank.leave(member.slot)
         self.feed.leave(member.slot)
@@ -197,7 +241,7 @@ class Training:
             Ended(
                 outcome=outcome,
                 steps=member.step,
-                seconds=perf_counter() - self.started,
+                seconds=member.earlier + perf_counter() - self.started,
                 error=error,
                 facts={
                     **facts(member.config, bank.device, bank.width, member.tokens),
@@ -205,6 +249,7 @@ class Training:
                     "peak_flops_source": self.peak.source,
                     **member.stopping.facts(),
                     **member.facts,
+                    **member.checkpoints.facts(),
                 },
             ),
         )

@@ -14,11 +14,12 @@ from selector.config.identity import config_content, digest
 from selector.space.cost import flops_per_token
 from selector.track.run import Run
 from selector.train.bank import State
-from selector.train.checkpoint import Snapshot
+from selector.train.checkpoint import Row, Snapshot
 from selector.train.data.corpus import Corpus
 from selector.train.data.sample import evaluation_windows
 from selector.train.regularization.horizon import averaged_like
 from selector.train.regularization.stopping import EarlyStopping
+from selector.train.resumption import Checkpoints
 from selector.train.schedule import REACTS, SCHEDULES, shared_steps, warmed_like
 from selector.train.schedule.plateau import Plateau
 from selector.train.spikes import Spikes
@@ -31,7 +32,9 @@ _JUDGED_ON_TEST = ("verdict", "rerun", "single")
 class Member:
     """A run in a slot of a bank."""
 
-    def __init__(self, run: Run, slot: int, corpus: Corpus) -> None:
+    def __init__(
+        self, run: Run, slot: int, corpus: Corpus, checkpoints: Checkpoints | None = None
+    ) -> None:
         self.run, self.slot = run, slot
         self.config = run.config
         self.steps = run.config.steps(run.tokens)
@@ -39,6 +42,11 @@ class Member:
         """Steps made so far."""
         self.facts: dict[str, Any] = {}
         """What there is to say about how it was trained, for its result."""
+        self.rows: list[Row] = []
+        """What it has reported, in order."""
+        self.earlier = 0.0
+        """Seconds that earlier attempts took up to where this one went on."""
+        self.checkpoints = checkpoints or Checkpoints(run)
         self._trunk = 0
         if run.trunk_for:
             schedule, longer = run.config.schedule, run.config.steps(run.trunk_for)
@@ -99,17 +107,23 @@ class Member:
         return self.step == self.steps or self.stopping.over
 
     def snapshot(self, state: State, seconds: float) -> Snapshot:
-        """The run as it is now, all its steps taken; `state` is that of its slot."""
+        """The run as it is now, all its steps taken; `state` is that of its slot.
+
+        Nothing in it changes as training goes on; `seconds` are those of this attempt.
+        """
         return Snapshot(
             config=self._identity,
             state=state,
-            losses=self._losses,
-            norms=self._norms,
-            seconds=seconds + self.facts.get("seconds_saved", 0.0),
+            losses=tuple(self._losses),
+            norms=tuple(self._norms),
+            seconds=self.earlier + seconds + self.facts.get("seconds_saved", 0.0),
+            rows=tuple(self.rows),
+            best=self.stopping.weights,
+            facts=dict(self.facts),
         )
 
-    def resume(self, snapshot: Snapshot) -> None:
-        """Go on where `snapshot` was taken.
+    def branch(self, snapshot: Snapshot) -> None:
+        """Start where `snapshot` of a shorter run was taken.
 
         Raises:
             ValueError: that was another configuration, or as many steps as this run has.
@@ -122,6 +136,27 @@ class Member:
         self._losses, self._norms = array("d", snapshot.losses), array("d", snapshot.norms)
         self.step = self._started_at = step
         self._reported_at = max((due for due in self._reports if due <= step), default=0)
+
+    def resume(self, snapshot: Snapshot) -> list[tuple[int, float]]:
+        """Go on where `snapshot` of this very run was taken.
+
+        Returns:
+            After which steps the rates of all further ones were multiplied, and by what.
+
+        Raises:
+            ValueError: that was another run.
+        """
+        self.branch(snapshot)
+        self.rows, self.facts = list(snapshot.rows), dict(snapshot.facts)
+        self.earlier = snapshot.seconds - self.facts.get("seconds_saved", 0.0)
+        self._started_at = snapshot.state.step
+        cuts = []
+        for step, metrics in self.rows:
+            if "validation/loss" in metrics and step in self._evaluations:
+                cuts.append((step, self.judged(metrics["validation/loss"])))
+                self.stopping.see(step, metrics, {})
+        self.stopping.weights = snapshot.best
+        return cuts
 
     @property
     def _identity(self) -> str:

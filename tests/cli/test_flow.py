@@ -165,7 +165,8 @@ def test_damaged_files_are_named(workplace, monkeypatch, capsys):
         before = path.read_text()
         path.write_text(text)
         for command in (["status"], ["report", "mine"], ["rerun", "mine"], ["run", "mine"]):
-            assert main(command) == 2
+            mends = command[0] == "run" and path.name == "result.json"
+            assert main(command) == (0 if mends else 2)
             assert path.name in capsys.readouterr().err
         path.write_text(before)
     assert main(["status", "mine"]) == 0

@@ -6,10 +6,13 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
 
+from selector.launch import orphans
 from tests.cli.conftest import alive, descendants, kill
 
 SLOW = "objective.parameters.seconds=0.15"
@@ -29,8 +32,13 @@ def outcome(workplace):
 
 @pytest.mark.parametrize(
     ("number", "code"),
-    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)],
-    ids=["ctrl-c", "term"],
+    [
+        (signal.SIGINT, 130),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
+        pytest.param(signal.SIGUSR2, 140, marks=pytest.mark.slow),
+    ],
+    ids=["ctrl-c", "term", "closed-terminal", "slurm"],
 )
 def test_a_signal_ends_cleanly_and_the_study_goes_on(workplace, number, code):
     process = workplace.start("run", "./study.yaml", SLOW)
@@ -44,7 +52,13 @@ def test_a_signal_ends_cleanly_and_the_study_goes_on(workplace, number, code):
     assert "selector run" in err
     assert not any(alive(pid) for pid in workers)
     before = outcome(workplace)
-    workplace.run("run", "./study.yaml", SLOW)
+    note = workplace.folder / "runs" / "mine" / orphans.FILE
+    assert not note.exists()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as orphan:
+        orphans.note(note, [orphan.pid], "no mark")
+        workplace.run("run", "./study.yaml", SLOW)
+        assert orphan.wait() == -signal.SIGKILL
+    assert not note.exists()
     after = outcome(workplace)
     assert len(after) == 20
     assert {key: after[key] for key in before} == before

@@ -34,6 +34,7 @@ def test_the_list_says_what_is_missing(monkeypatch, capsys):
         "text": found["adamw"]["text"],
         "tier": 1,
         "banked": True,
+        "resumable": True,
         "tuned_by_us": True,
         "extra": "",
         "installed": True,

@@ -120,3 +120,73 @@ def kills_itself(config: RunConfig, run: Any) -> None:
 def segfaults(config: RunConfig, run: Any) -> None:
     run.report(1, loss=1.0)
     ctypes.string_at(0)
+
+
+def spins(config: RunConfig, run: Any) -> None:
+    run.report(7, loss=1.0)
+    while True:
+        pass
+
+
+def ignores_termination(config: RunConfig, run: Any) -> None:
+    """Sleep with every signal blocked that can be, and a child that does the same."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    partial = run.folder / "partial.txt"
+    partial.write_text(f"{os.getpid()} {os.getppid()} {child.pid}")
+    partial.rename(run.folder / "processes.txt")
+    run.report(1, loss=1.0)
+    time.sleep(60)
+
+
+def ends_when_told_to(config: RunConfig, run: Any) -> None:
+    told: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
+    run.report(1, loss=1.0, process=os.getpid())
+    while not told:
+        time.sleep(0.01)
+
+
+def outlives(config: RunConfig, run: Any) -> None:
+    """Have the kernel forget that this process dies with its parent, and notice nothing oneself."""
+    ctypes.CDLL(None).prctl(1, 0)
+    child = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True
+    )
+    partial = run.folder / "partial.txt"
+    partial.write_text(f"{os.getpid()} {os.getppid()} {child.pid}")
+    partial.rename(run.folder / "processes.txt")
+    ctypes.PyDLL(None).sleep(60)
+
+
+def is_stopped(config: RunConfig, run: Any) -> None:
+    run.report(1, loss=1.0)
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def eats_memory(config: RunConfig, run: Any) -> None:
+    run.report(1, loss=1.0)
+    eaten = []
+    while True:
+        eaten.append(b"x" * 50_000_000)
+        time.sleep(0.01)
+        run.should_stop()
+
+
+def keeps_what_it_took(config: RunConfig, run: Any) -> None:
+    """Leave as much in memory as the parameters say, and say which process this is."""
+    sys.modules[f"kept_{run.seed}"] = bytearray(int(config.objective.parameters["bytes"]))  # type: ignore[assignment]
+    run.report(1, loss=1.0, process=os.getpid())
+
+
+def never_speaks(config: RunConfig, run: Any) -> None:
+    time.sleep(config.objective.parameters["seconds"])
+    run.report(1, loss=1.0)
+
+
+def asks_only(config: RunConfig, run: Any) -> None:
+    until = time.monotonic() + config.objective.parameters["seconds"]
+    while time.monotonic() < until:
+        run.should_stop()
+        time.sleep(0.01)
+    run.report(1, loss=1.0)

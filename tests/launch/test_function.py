@@ -73,6 +73,14 @@ def test_diverged_is_diverged_even_where_the_user_s_code_catches_it(
         assert ended_by(monkeypatch, body)[0].outcome is Outcome.DIVERGED
 
 
+def test_a_name_with_half_a_character_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stored, it would keep every report from being written."""
+    end, notes = ended_by(monkeypatch, lambda run: run.report(1, **{"loss": 1, "half \udc80": 2}))
+    assert end.outcome is Outcome.CRASHED
+    assert end.error == "report: expected names that UTF-8 can write, got 'half \\udc80'"
+    assert notes.rows == []
+
+
 def test_another_metric_need_not_be_finite(monkeypatch: pytest.MonkeyPatch) -> None:
     end, notes = ended_by(monkeypatch, lambda run: run.report(1, loss=1, norm=float("inf")))
     assert end.outcome is Outcome.COMPLETE

@@ -80,6 +80,8 @@ def test_a_worker_s_death_is_its_run_s_loss_and_no_other_s(
     end = ended(events, "dies")
     assert end.outcome is Outcome.LOST
     assert all(text in end.error for text in texts), end.error
+    number = int(texts[0].split()[1].strip(",") if "signal" in texts[0] else 3)
+    assert end.facts["signal" if "signal" in texts[0] else "exit_code"] == number
     mine = [type(event) for event in events if event.key == "dies"]
     assert mine == [Started, Reported, Finished], "what it said before its death is lost"
     assert warm.room() == 2
@@ -189,6 +191,18 @@ def test_kill_9_of_the_forkserver_loses_its_runs_and_no_more(tmp_path: Path) -> 
         wait_for(lambda: not alive(worker), 2.0)
         launcher.submit(function_run("b", "learns"))
         assert ended(drain(launcher, {"b"}), "b").outcome is Outcome.COMPLETE
+
+
+def test_a_worker_that_dies_idle_is_replaced_unseen(warm: LocalLauncher) -> None:
+    dead = set()
+    for key in ("a", "b"):
+        warm.submit(function_run(key, "reports_process"))
+        (row,) = (e.metrics for e in drain(warm, {key}) if isinstance(e, Reported))
+        process = int(row["process"])
+        assert process not in dead
+        os.kill(process, signal.SIGKILL)
+        wait_for(lambda gone=Path(f"/proc/{process}"): not gone.exists())  # type: ignore[misc]
+        dead.add(process)
 
 
 def test_close_ends_hung_workers_and_all_their_children(tmp_path: Path) -> None:

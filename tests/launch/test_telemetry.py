@@ -38,7 +38,18 @@ class FakeNvml(SimpleNamespace):
         return index
 
     def nvmlDeviceGetHandleByUUID(self, name: str) -> int:  # noqa: N802
-        return {"GPU-0a": 0, "GPU-1b": 1}[name]
+        if name != "MIG-9c":
+            raise NVMLError("Not Found")
+        return 100
+
+    def nvmlDeviceGetDeviceHandleFromMigDeviceHandle(self, handle: int) -> int:  # noqa: N802
+        return handle - 99
+
+    def nvmlDeviceGetCount(self) -> int:  # noqa: N802
+        return len(self.celsius)
+
+    def nvmlDeviceGetUUID(self, handle: int) -> str:  # noqa: N802
+        return ["GPU-0a77", "GPU-1b88"][handle]
 
     def nvmlDeviceGetTemperature(self, handle: int, sensor: int) -> int:  # noqa: N802
         assert sensor == 0
@@ -87,7 +98,9 @@ class Clock:
         ("", "cuda:0", 60.0),
         ("", "cuda:1", 88.0),
         ("1,0", "cuda:0", 88.0),
-        ("GPU-1b, GPU-0a", "cuda:1", 60.0),
+        ("GPU-1b88, GPU-0a77", "cuda:1", 60.0),
+        ("GPU-1b", "cuda:0", 88.0),
+        ("MIG-9c", "cuda:0", 88.0),
         ("", "cuda", 60.0),
     ],
 )
@@ -97,7 +110,15 @@ def test_a_device_is_the_one_that_cuda_means(visible: str, device: str, celsius:
 
 
 @pytest.mark.parametrize(
-    ("visible", "device"), [("", "cpu"), ("", "mps"), ("", "cuda:7"), ("0", "cuda:1")]
+    ("visible", "device"),
+    [
+        ("", "cpu"),
+        ("", "mps"),
+        ("", "cuda:7"),
+        ("0", "cuda:1"),
+        ("GPU-7", "cuda:0"),
+        ("MIG-7", "cuda:0"),
+    ],
 )
 def test_what_nvml_does_not_know_has_no_reading(visible: str, device: str) -> None:
     assert Nvml(FakeNvml(), visible).read(device) is None

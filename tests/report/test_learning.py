@@ -57,6 +57,7 @@ def test_runs_on_different_grids_meet_and_long_curves_are_thinned() -> None:
         built.store.write(f"{key}/metrics.jsonl", "")
         for step in range(place + 1, 321, 1 if place else 2):
             built.record.report(key, step, {"validation/loss": 3 - step / 320})
+        built.record.finish(key, built.record.run(key).result)
     stored = built.stored()
     found = learning(stored.study, known, curves(stored))
     assert found is not None

@@ -19,12 +19,11 @@ from selector.study.history import (
     prior,
     prior_note,
     read_observations,
-    read_start,
-    start_from,
     write_observations,
-    write_start,
 )
 from selector.study.loop import run_study
+from selector.study.start import Start, read_start, start_from, write_start
+from selector.study.takeover import Adopted, Part
 from selector.track.record import Record
 from selector.track.run import Outcome
 from selector.track.store import FolderStore, MemoryStore
@@ -201,10 +200,15 @@ def test_a_stored_study_is_read_by_its_name(tmp_path: Path):
 
 def test_a_study_keeps_what_it_started_from():
     store = MemoryStore()
-    assert read_start(store) is None
-    arms = prior(observations(observation(), observation(value=None)), study(ARMS))
-    write_start(store, "old", arms)
-    assert read_start(store) == ("old", arms)
+    assert read_start(store) == Start(name="")
+    asked = study(ARMS)
+    arms = prior(observations(observation(), observation(value=None)), asked)
+    values = [[{"optimizer.lr": 0.01}], []]
+    part = Part(key="optimizer.lr", range={"low": 0.1, "high": 1.0}, integer=False, trials=2)
+    taken = {"adamw": Adopted(trials=values, parts=[part], more=2)}
+    start = Start(name="old", known=arms, adopted=taken)
+    write_start(store, start)
+    assert read_start(store) == start
     store.write("start.json", "{}")
     with pytest.raises(StudyError, match=r"start.json: is damaged"):
         read_start(store)
@@ -234,7 +238,8 @@ def test_a_start_is_stored_told_and_used_again(tmp_path):
     first.write_study(replace(asked, name="first").to_mapping())
     run_study(replace(asked, name="first"), first, launcher(), NullTracker())
 
-    second, plain_ = replace(asked, name="second"), Record(MemoryStore())
+    # With another seed none of its runs is the same.
+    second, plain_ = replace(asked, name="second", seed=5), Record(MemoryStore())
     record = Record(FolderStore(runs / "second"))
     start_from("first", second, record, runs)
     run_study(second, record, launcher(), NullTracker())

@@ -9,16 +9,18 @@ from dataclasses import replace
 import pytest
 
 from selector.errors import RunFailed, StudyError
+from selector.launch.base import Finished, Launcher, Reported
 from selector.space.dimension import Interval
 from selector.space.space import Space
 from selector.study.answer import answer
 from selector.study.loop import run_study
 from selector.study.searches import Searches
 from selector.track.record import Record
-from selector.track.run import Outcome, Stage
+from selector.track.run import Ended, Outcome, Stage
 from selector.track.store import FolderStore, MemoryStore
 from selector.track.tracker import MemoryTracker
-from tests.study.replayed import launcher, small_study
+from tests.report.build import METRIC
+from tests.study.replayed import launcher, loss, small_study
 
 
 def run(study, record, place=None, **options):
@@ -303,3 +305,27 @@ def test_the_tracker_is_told_everything():
         assert mirrored["result"] == record.run(key).result
         last = max(row["step"] for row in record.curve(key))
         assert mirrored["metrics"][study.metric, last] == mirrored["result"].value
+
+
+def test_runs_that_end_at_once_do_not_keep_results_from_being_stored():
+    class Instant(Launcher):
+        """Has room again as soon as a run was submitted, as workers have that are quick."""
+
+        def __init__(self):
+            self.over, self.most = [], 0
+
+        def room(self):
+            return 2
+
+        def submit(self, run):
+            self.over.append(Reported(key=run.key, step=1, metrics={METRIC: loss(run)}))
+            self.over.append(Finished(key=run.key, ended=Ended(outcome=Outcome.COMPLETE)))
+            self.most = max(self.most, len(self.over))
+
+        def poll(self, seconds):
+            events, self.over = self.over, []
+            return events
+
+    place, record = Instant(), Record(MemoryStore())
+    assert run(small_study(), record, place)
+    assert place.most == 4  # the events of two runs

@@ -264,8 +264,7 @@ def test_damaged_decisions_are_named(tmp_path):
     asked = small_study(extensions=1)
     record = Record(FolderStore(tmp_path))
     run(asked, record)
-    path = tmp_path / "decisions.jsonl"
-    path.write_text(path.read_text() + '{"decision": "extend", "arm": "adamw"}\n')
+    record.decide({"decision": "extend", "arm": "adamw"})
     with pytest.raises(StudyError, match=r"decisions\.jsonl: is damaged: KeyError\('key'\)"):
         Searches(asked, Record(FolderStore(tmp_path)))
 

@@ -73,6 +73,9 @@ def test_time_follows_what_was_measured_in_each_arm(tmp_path):
     asked = replace(asked, launcher=replace(asked.launcher, workers=2))
     plan = make_plan(asked, tmp_path)
     assert plan.estimated_seconds == pytest.approx(48 * TOKENS * (1e-4 + 3e-4) / 2)
+    tight = replace(asked.launcher, memory_gib=4.0, total_memory_gib=7.0)  # room for one
+    slower = make_plan(replace(asked, launcher=tight), tmp_path)
+    assert slower.estimated_seconds == pytest.approx(2 * plan.estimated_seconds)
     assert planned(tmp_path).estimated_seconds is None
     Builder(asked, (ADAMW, MUON), FolderStore(tmp_path / asked.name)).explore().verdict()
     assert make_plan(asked, tmp_path).estimated_seconds == 0

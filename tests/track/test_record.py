@@ -74,7 +74,7 @@ class TestFolder(RecordContract):
         record = Record(store)
         _, run = self.fill(record)
         store.path(f"{run.key}/result.json").write_text("{")
-        with pytest.raises(StudyError, match=r"result\.json: cannot be read"):
+        with pytest.raises(StudyError, match=r"result\.json: is damaged"):
             Record(store)
 
 

@@ -24,6 +24,7 @@ from typing import IO, Any
 from selector.config.identity import digest
 from selector.config.schema import Data
 from selector.errors import DataError, StudyError
+from selector.track.store import DISK, refused
 from selector.train.data.corpus import MANIFEST, TOKENIZERS, TOKENS, read_manifest
 from selector.train.data.sources import Tally, read, shown
 
@@ -39,6 +40,7 @@ def prepare(data: Data, folder: Path, *, context: int) -> Data:
     Raises:
         DataError: the text cannot be used, or is too short for windows of `context` tokens.
         StudyError: `folder` cannot be written.
+        StorageError: the disk is full, read-only, or fails.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -46,6 +48,8 @@ def prepare(data: Data, folder: Path, *, context: int) -> Data:
         with tempfile.TemporaryFile(dir=folder) as spool:
             return _prepare(data, folder, context, spool)
     except OSError as error:  # reading has turned its own into DataError
+        if error.errno in DISK:
+            raise refused(folder, error) from error
         raise StudyError(
             f"prepared text cannot be written to {shown(folder)} ({error.strerror or error});"
             " expected a folder that is writable and has room, see --runs"

@@ -85,4 +85,6 @@ def reporting(built: Builder, curve: Callable[[float], dict[str, float]], arm: s
             for point in range(1, POINTS + 1):
                 share = point / POINTS
                 built.record.report(item.run.key, round(share * STEPS), curve(share))
+            if item.result is not None:
+                built.record.finish(item.run.key, item.result)
     return built

@@ -94,4 +94,5 @@ def test_one_odd_run_of_many_is_no_finding() -> None:
     built.store.write(f"{one.run.key}/metrics.jsonl", "")
     for step in range(1, 51):
         built.record.report(one.run.key, step, spiking(step / 50) | overfitted(step / 50))
+    built.record.finish(one.run.key, one.result)
     assert all_found(built) == []
