@@ -1,6 +1,7 @@
 """What all tests share: one thread for everything numeric, and shipped files composed once."""
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -30,3 +31,11 @@ def compositions_of_shipped_files() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Composer, "_compose", once)
         yield
+
+
+@pytest.fixture(autouse=True)
+def modules_of_users() -> Iterator[None]:
+    """A folder of functions that one test imported from is not looked in by the next one."""
+    before = list(sys.path)
+    yield
+    sys.path[:] = before
