@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -35,7 +36,11 @@ def compositions_of_shipped_files() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def modules_of_users() -> Iterator[None]:
-    """A folder of functions that one test imported from is not looked in by the next one."""
-    before = list(sys.path)
+    """What one test imported from a folder of its own is not what the next one finds."""
+    folders, names = list(sys.path), set(sys.modules)
     yield
-    sys.path[:] = before
+    sys.path[:] = folders
+    for name in sys.modules.keys() - names:
+        file = getattr(sys.modules[name], "__file__", None)
+        if file and Path(file).is_relative_to(tempfile.gettempdir()):
+            del sys.modules[name]
