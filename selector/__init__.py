@@ -145,13 +145,14 @@ def run_and_report(
             notifier.tell("failed", str(error) or type(error).__name__)
             raise
         finally:
-            said = (tracker.close(), notifier.close())
-            message = "\n".join(text for text in said if text)
+            mirrored = tracker.close(interrupted=signals.came, on_notice=on_notice)
+            message = "\n".join(text for text in (mirrored, notifier.close()) if text)
     if not done[-1].finished:
         from_ = ["--from", start] if start else []
         command = shlex.join(["selector", "run", str(study), *from_, *overrides])
         raise Interrupted(
-            f"interrupted; everything finished is stored. `{command}` goes on",
+            f"interrupted; everything finished is stored. `{command}` goes on"
+            + (f"\n{message}" if message else ""),
             signals.number or SIGINT,  # `selector stop` asks for what Ctrl-C asks for
         )
     return written, message

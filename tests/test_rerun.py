@@ -11,6 +11,7 @@ from selector.cli import main
 from selector.config.compose import load_yaml
 from selector.config.single import compose_single
 from selector.errors import ConfigError, StudyError
+from selector.launch import single
 from selector.rerun import rerun, train
 from selector.study.stored import open_study
 from selector.track.tracker import MemoryTracker
@@ -54,6 +55,16 @@ def test_a_rerun_repeats_the_first_verdict_run_and_links_to_it(stored):
     assert mirrored["origin"].tags["origin"] == done.first.run.key
     assert mirrored["result"].value == done.first.result.value
     assert open_study("mine", stored.folder.parent).record.run("reruns/00001").result is not None
+
+
+def test_the_launcher_s_settings_hold_for_a_single_run(stored, monkeypatch):
+    asked = []
+    inline = single.LAUNCHERS["inline"]
+    spy = {"inline": lambda launch: asked.append(launch) or inline(launch)}
+    monkeypatch.setattr(single, "LAUNCHERS", spy)
+    overrides = ["launcher=inline", "launcher.checkpoint_seconds=7"]
+    rerun(stored, MemoryTracker(), overrides=overrides)
+    assert [(launch.checkpoint_seconds, launch.workers) for launch in asked] == [(7.0, 1)]
 
 
 def test_another_configuration_is_not_compared(stored):

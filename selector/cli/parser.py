@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from selector import __version__
-from selector.cli import commands, importing, intervening
+from selector.cli import commands, importing, intervening, syncing
 from selector.config.decode import unknown
 
 _OVERRIDES = """\
@@ -37,6 +37,7 @@ and how sure are we?
   selector rerun  STUDY [--trial N] [override …]   train the recommended again and compare
   selector train  FILE|[override …]    one run of one configuration, no study
   selector ui     [--port 5000]        the MLflow UI on 127.0.0.1
+  selector sync   STUDY [--uri URI]    complete what MLflow shows of a stored study
   selector list   [AXIS[/OPTION]]      studies, axes, techniques, settings; one technique's file
   selector doctor                      what is here, what will be used, what is missing for what
   selector import NAME SOURCE          earlier results (CSV, MLflow, Optuna) as a start for a search
@@ -149,6 +150,7 @@ _COMMANDS: dict[
     "rerun": (commands.rerun, _rerun),
     "train": (commands.train, _train),
     "ui": (commands.ui, _port),
+    "sync": (syncing.sync, syncing.describe),
     "import": (importing.import_, importing.describe),
     "doctor": (commands.doctor, lambda parser: None),
     "list": (

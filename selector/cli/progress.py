@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Seconds between lines where output is not a terminal.
 _LINE_EVERY = 15.0
+#: Seconds after which counting is worth a line, and until the next one.
+_COUNT_AFTER = 3.0
 _SAFE = "  (Ctrl-C is safe: the same command goes on)"
 
 
@@ -80,6 +82,13 @@ class Progress:
             for arm in arms
         )
         self._console.print(f"{head}{tail}: {best}", soft_wrap=True, markup=False)
+
+    def count(self, done: int, total: int) -> None:
+        """Show now and then how many runs are done."""
+        now = time.monotonic()
+        if not self._silent and now - self._started > _COUNT_AFTER and now >= self._next:
+            self._next = now + _COUNT_AFTER
+            self._console.print(f"{done} of {total} runs", soft_wrap=True, markup=False)
 
     def notice(self, text: str) -> None:
         """Say something at once, also where progress is silent."""

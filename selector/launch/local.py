@@ -265,15 +265,17 @@ class LocalLauncher(Launcher):
             return
         self._retire(worker)
         self._deaths += outcome is Outcome.LOST  # others are the run's fault
-        self._last_words = f"{text}\n{self._log_of(worker)}".rstrip()
+        log = self._log_of(worker)
+        self._last_words = f"{text}; the last lines of its log:\n{log}" if log else text
         if worker.run is not None:
-            error = f"{self._last_words}\n(the last lines of its log, where it has one)"
             seconds = worker.watchdog.ran
             seen = self._telemetry.facts(worker.run.key, 0.0)  # its use of energy is not known
             seen.pop("device_joules", None)
             facts = {"device": worker.device, **seen, **(how or {})}
             steps = worker.watchdog.step
-            ended = Ended(outcome=outcome, steps=steps, seconds=seconds, error=error, facts=facts)
+            ended = Ended(
+                outcome=outcome, steps=steps, seconds=seconds, error=self._last_words, facts=facts
+            )
             self._events.append(Finished(key=worker.run.key, ended=ended))
 
     def _log_of(self, worker: Worker) -> str:

@@ -152,6 +152,7 @@ def conduct(
         if note := disk_note(study, folder):
             on_notice(note)
         record.write_study(study.to_mapping())
+        tracker.earlier(study.name, record.runs(), [arm.name for arm in study.arms])
         data_folder, finished = runs / DATA_FOLDER, False
         if killed := orphans.reap(folder / orphans.FILE):
             on_notice(f"processes of an earlier `selector run` still lived; ended: {killed}")

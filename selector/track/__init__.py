@@ -16,6 +16,10 @@ def make_tracker(track: Track, runs: Path) -> Tracker:
 
     if track.name == "none":
         return NullTracker()
-    from selector.track.mlflow import MlflowTracker, default_uri
+    from selector.track.background import BackgroundTracker
+    from selector.track.database import default_uri
+    from selector.track.mirror import RunMirror
+    from selector.track.mlflow import MlflowStore
 
-    return MlflowTracker(track.address() or default_uri(runs), runs / "artifacts")
+    store = MlflowStore(track.address() or default_uri(runs), runs / "artifacts")
+    return BackgroundTracker(RunMirror(store, runs), store.place)

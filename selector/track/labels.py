@@ -9,16 +9,21 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from selector.track.outbox import Begin
+from selector.track.run import Result, Run
+from selector.track.tracker import Origin
 
 #: Characters in the name of a metric, a parameter or a tag, as MLflow allows them.
 _LENGTH = 250
 _ALLOWED = r"_\-./: "
 
 
-def labels(begin: Begin) -> dict[str, str]:
+#: Characters of an error that a tag holds; MLflow would take 8000, and nobody browses them.
+_ERROR = 5000
+
+
+def labels(run: Run, origin: Origin) -> dict[str, str]:
     """A run's tags: what it belongs to, and its identities."""
-    run, origin, trial = begin.run, begin.origin, begin.origin.trial
+    trial = origin.trial
     tags = {f"selector.{key}": value for key, value in origin.tags.items()}
     tags |= {
         "selector.study": origin.study,
@@ -36,9 +41,19 @@ def labels(begin: Begin) -> dict[str, str]:
     return tags
 
 
-def title(begin: Begin) -> str:
+def ending(result: Result) -> dict[str, str]:
+    """The tags of a run that is over: how it ended, and what is known of where it ran."""
+    tags = {
+        "selector.outcome": str(result.outcome),
+        "selector.steps": str(result.steps),
+        "selector.seconds": f"{result.seconds:.3f}",
+        **flat(result.facts, "selector.facts."),
+    }
+    return tags | ({"selector.error": result.error[-_ERROR:]} if result.error else {})
+
+
+def title(run: Run, origin: Origin) -> str:
     """A run's name for people: adamw · trial 3 · explore seed 1000."""
-    run, origin = begin.run, begin.origin
     parts = [origin.arm] if origin.arm else []
     if origin.trial is not None:
         parts.append(f"trial {origin.trial.number}")

@@ -1,142 +1,146 @@
-"""What waits to be mirrored: in order for each run, its metrics merged, bounded in memory."""
+"""What waits to be mirrored: which runs have changed, not what they said, so that it stays small.
+
+What a run reported is read from its folder when its turn comes. A run waits at most once, however
+often it changes: a server that is away costs a few references a run, which the record holds anyway.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 from selector.track.run import Result, Run
 from selector.track.tracker import Origin
 
-
-class Point(NamedTuple):
-    """One value of one metric."""
-
-    name: str
-    value: float
-    step: int
-    milliseconds: int
-    """When it was reported, since the epoch."""
+#: Seconds until a run that is not over is shown, and shown again: most short runs are over by
+#: then, and cost half as many calls. The dates shown are those of the run's files.
+LOOK_SECONDS = 1.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Begin:
-    """A run has begun."""
+@dataclass(eq=False, kw_only=True)
+class Item:
+    """Something that the mirror does not show yet."""
+
+    study: str
+    refusals: int = 0
+    """How often the store refused it while it took others."""
+    seen: int = -1
+    """How much the store had taken when it last refused it; -1: never."""
+
+
+@dataclass(eq=False, kw_only=True)
+class Entry(Item):
+    """One attempt at a run, as the mirror shall show it."""
 
     run: Run
     origin: Origin
-    milliseconds: int
+    result: Result | None = None
+    """None until it is over."""
+    not_finite: dict[str, str] = field(default_factory=dict)
+    """Metric -> its first value that was no number; the record leaves those out."""
+    due: float = 0.0
+    """When a run that is not over is worth a look, on the monotonic clock."""
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """The study and the run in it."""
+        return self.study, self.run.key
 
 
-@dataclass(frozen=True, kw_only=True)
-class Metrics:
-    """Values that one run reported, oldest first."""
+@dataclass(eq=False, kw_only=True)
+class Earlier(Item):
+    """Runs of a study that were over before this command began."""
 
-    key: str
-    points: deque[Point] = field(default_factory=deque)
-
-
-@dataclass(frozen=True, kw_only=True)
-class End:
-    """A run is over."""
-
-    key: str
-    result: Result
-    milliseconds: int
+    entries: Sequence[Entry]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Attach:
+@dataclass(eq=False, kw_only=True)
+class Files(Item):
     """Files of a whole study."""
 
-    study: str
     paths: tuple[Path, ...]
 
 
-Message = Begin | Metrics | End | Attach
-
-
 class Outbox:
-    """A queue between the threads that tell and the one that delivers.
+    """A set of what has changed, between the threads that tell and the one that delivers.
 
-    Values that a run reports while its earlier ones still wait join them in one message. Beyond
-    `most_points` waiting values the oldest are dropped and counted in `dropped`; other messages
-    are as few as there are runs and are always kept.
+    Runs that are over come in their order; those that are not, now and then, when nothing else is
+    to be done; files last.
     """
 
-    def __init__(self, most_points: int) -> None:
-        self.dropped = 0
-        self._most_points = most_points
-        self._points = 0
-        self._messages: deque[Message] = deque()
-        self._metrics: deque[Metrics] = deque()  # those among the messages, in the same order
-        self._growing: dict[str, Metrics] = {}  # by run: the message that its values still join
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._ready: dict[tuple[str, str], Item] = {}
+        self._running: dict[tuple[str, str], Entry] = {}
+        self._files: dict[str, Files] = {}
         self._closed = False
         self._changed = threading.Condition()
 
-    def __len__(self) -> int:
-        """How many messages wait."""
+    def put(self, item: Item) -> None:
+        """Say that `item` has changed; ignored after `close`."""
         with self._changed:
-            return len(self._messages)
+            if not self._closed:
+                self._put(item)
 
-    def put(self, message: Begin | End | Attach) -> None:
-        """Add a message; ignored after `close`."""
+    def put_back(self, item: Item) -> None:
+        """Let an item that was taken out wait behind the others, unless a newer one is there."""
         with self._changed:
-            if self._closed:
-                return
-            if isinstance(message, End):
-                self._growing.pop(message.key, None)
-            elif isinstance(message, Begin):
-                self._growing.pop(message.run.key, None)
-            self._messages.append(message)
-            self._changed.notify()
+            newer = isinstance(item, Files) and item.study in self._files
+            if isinstance(item, Entry):
+                item.due = self._clock() + LOOK_SECONDS
+                newer = item.identity in self._ready or item.identity in self._running
+            if not newer:
+                self._put(item)
 
-    def add(self, key: str, points: Iterable[Point]) -> None:
-        """Add values of the run `key`; ignored after `close`."""
+    def take(self) -> Item | None:
+        """What comes next, waiting for it; None once the outbox is closed and empty."""
         with self._changed:
-            if self._closed:
-                return
-            message = self._growing.get(key)
-            if message is None:
-                message = self._growing[key] = Metrics(key=key)
-                self._messages.append(message)
-                self._metrics.append(message)
-            before = len(message.points)
-            message.points.extend(points)
-            self._points += len(message.points) - before
-            self._drop_oldest()
-            self._changed.notify()
+            while True:
+                item = self._next()
+                if item is not None or self._closed:
+                    return item
+                due = min((entry.due for entry in self._running.values()), default=None)
+                self._changed.wait(None if due is None else max(0.0, due - self._clock()))
 
-    def take(self) -> Message | None:
-        """The oldest message, waiting for one; None once the outbox is closed and empty."""
+    def waiting(self) -> list[Item]:
+        """Everything that waits."""
         with self._changed:
-            self._changed.wait_for(lambda: self._messages or self._closed)
-            if not self._messages:
-                return None
-            message = self._messages.popleft()
-            if isinstance(message, Metrics):
-                self._points -= len(message.points)
-                if self._metrics and self._metrics[0] is message:
-                    self._metrics.popleft()
-                if self._growing.get(message.key) is message:
-                    del self._growing[message.key]
-            return message
+            return [*self._ready.values(), *self._running.values(), *self._files.values()]
 
     def close(self) -> None:
-        """Take nothing more in; what waits can still be taken out."""
+        """Take nothing more in; what waits is due now."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
-    def _drop_oldest(self) -> None:
-        while self._points > self._most_points:
-            if self._metrics[0].points:
-                self._metrics[0].points.popleft()
-                self._points -= 1
-                self.dropped += 1
-            else:
-                self._metrics.popleft()
+    def _put(self, item: Item) -> None:
+        match item:
+            case Files():
+                self._files[item.study] = item
+            case Entry(result=None):
+                if self._running.get(item.identity) is item:
+                    return  # its time is known: nobody has to wake up
+                self._ready.pop(item.identity, None)
+                item.due = item.due or self._clock() + LOOK_SECONDS
+                self._running[item.identity] = item
+            case Entry():
+                self._running.pop(item.identity, None)
+                self._ready[item.identity] = item
+            case _:
+                self._ready[item.study, ""] = item
+        self._changed.notify()
+
+    def _next(self) -> Item | None:
+        if self._ready:
+            return self._ready.pop(next(iter(self._ready)))
+        now = self._clock()
+        for identity, entry in self._running.items():
+            if entry.due <= now or self._closed:
+                entry.due = now + LOOK_SECONDS
+                return self._running.pop(identity)
+        if self._files:
+            return self._files.pop(next(iter(self._files)))
+        return None

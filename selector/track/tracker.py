@@ -1,17 +1,18 @@
 """The seam of the mirror that people browse, with its null and in-memory implementations.
 
-A tracker is told what the record already holds. It never raises and never blocks: training does
-not stop or slow down because a server is away.
+A tracker is told what the record already holds, and may read the run's folder instead of listening.
+It never raises and never blocks: training does not stop or slow down because a server is away.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from selector.track.record import StoredRun
 from selector.track.run import Result, Run, Trial
 
 
@@ -42,11 +43,28 @@ class Tracker(ABC):
     def ended(self, key: str, result: Result) -> None:
         """A run is over."""
 
+    def earlier(  # noqa: B027 - optional
+        self, study: str, runs: Iterable[StoredRun], arms: Sequence[str]
+    ) -> None:
+        """Runs of before this command, and the study's arms: complete what an earlier one did not.
+
+        Told before the first run of the study starts.
+        """
+
     def artifacts(self, study: str, paths: Sequence[Path]) -> None:  # noqa: B027 - optional
         """Files of the whole study: the report and the recommended configuration."""
 
-    def close(self, seconds: float = 30.0) -> str:
-        """Deliver what is waiting, for at most `seconds`; returns what a person should know."""
+    def close(
+        self,
+        seconds: float = 30.0,
+        *,
+        interrupted: Callable[[], bool] = lambda: False,
+        on_notice: Callable[[str], None] = lambda text: None,
+    ) -> str:
+        """Deliver what is waiting, for at most `seconds`; returns what a person should know.
+
+        It ends at once where `interrupted` says so, or at Ctrl-C; `on_notice` is told of a wait.
+        """
         return ""
 
 

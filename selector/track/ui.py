@@ -17,7 +17,8 @@ from types import FrameType
 from typing import IO
 
 from selector.errors import ConfigError, SelectorError, StudyError
-from selector.track.mlflow import ENVIRONMENT, default_uri
+from selector.track.database import default_uri
+from selector.track.mlflow import ENVIRONMENT
 
 HOST = "127.0.0.1"
 #: A first start upgrades the database and compiles byte code: minutes on a slow disk.

@@ -100,7 +100,7 @@ def test_several_mistakes_are_listed_at_once(call, tmp_path):
     ("arguments", "expected"),
     [
         ([], "Which model size"),
-        (["runn"], "unknown command 'runn'; known: plan, run, status, report, rerun"),
+        (["runn"], "unknown command 'runn'; known: plan, run, status, stop, resume"),
         (["plann", "quickstart"], "did you mean 'plan'?"),
         (["report", "nope"], "unknown study 'nope'; known: none"),
         (["rerun", "nope"], "unknown study 'nope'"),

@@ -7,7 +7,12 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from selector.track.mlflow import MlflowTracker, default_uri
+from selector.config.schema import Track
+from selector.track import make_tracker
+from selector.track.database import default_uri
+from selector.track.mlflow import MlflowStore
+from selector.track.tracker import Tracker
+from tests.track.examples import Told
 
 
 class Stored:
@@ -18,9 +23,17 @@ class Stored:
         self.uri = default_uri(runs)
         self.client = MlflowClient(self.uri)
 
-    def tracker(self) -> MlflowTracker:
+    def tracker(self) -> Tracker:
         """A new tracker on this store."""
-        return MlflowTracker(self.uri, self.runs / "artifacts")
+        return make_tracker(Track(), self.runs)
+
+    def told(self, study: str) -> Told:
+        """A new tracker on this store that is told of a study."""
+        return Told(self.tracker(), self.runs, study)
+
+    def store(self) -> MlflowStore:
+        """The door to this store."""
+        return MlflowStore(self.uri, self.runs / "artifacts")
 
     def found(self, study: str, kind: str = "run") -> dict[str, Run]:
         """A study's runs by their key; each must be there once."""

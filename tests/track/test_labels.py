@@ -6,7 +6,6 @@ import re
 import pytest
 
 from selector.track.labels import flat, labels, name, text, title
-from selector.track.outbox import Begin
 from tests.track.examples import origin, run
 
 ODD = ["", ".", "..", "/", "//", "../../x", "a/", "a//b", "a/./b", "./x", "a/../b", "<script>"]
@@ -46,9 +45,9 @@ def test_settings_are_flat() -> None:
 
 
 def test_a_run_says_what_it_is() -> None:
-    begin = Begin(run=run("k"), origin=origin("s", tags={"repeats": "r"}), milliseconds=0)
-    assert title(begin) == "sgd · trial 3 · explore seed 1000"
-    tags = labels(begin)
+    asked, belongs = run("k"), origin("s", tags={"repeats": "r"})
+    assert title(asked, belongs) == "sgd · trial 3 · explore seed 1000"
+    tags = labels(asked, belongs)
     assert tags["selector.key"] == "k"
     assert tags["selector.trial"] == "3"
     assert tags["selector.repeats"] == "r"

@@ -3,42 +3,34 @@ from __future__ import annotations
 import logging
 import math
 import os
-import socket
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
 
+from selector.config.schema import Track
 from selector.errors import ConfigError
 from selector.study.imports import from_mlflow
-from selector.track.mlflow import MlflowTracker, default_uri
+from selector.track import make_tracker
+from selector.track.database import default_uri
 from selector.track.run import Outcome
-from selector.track.tracker import Tracker
 from tests.contracts.tracker import assert_none_holds_its_caller
-from tests.track.examples import origin, result, run
+from tests.track.examples import Told, result, run
+from tests.track.ports import Away, closed_port, silent_port
 from tests.track.stored import Stored
 
 
-def tell(tracker: Tracker, study: str, key: str, steps: range, arm: str = "sgd") -> None:
-    """A whole run with two metrics in each of `steps`."""
-    tracker.started(run(key), origin(study, arm))
-    for step in steps:
-        tracker.reported(key, step, {"loss": 5.0 - step / 1000, "tokens": float(step)})
-    tracker.ended(key, result())
-
-
 def test_a_study_is_an_experiment_an_arm_a_parent_and_a_run_a_child(stored: Stored) -> None:
-    tracker = stored.tracker()
+    told = stored.told("tree")
     for key, arm in (("1/a", "sgd"), ("2/a", "sgd"), ("3/a", "adamw")):
-        tell(tracker, "tree", key, range(2), arm)
-    assert tracker.close(30) == ""
+        told.whole(key, range(2), arm)
+    assert told.tracker.close(30) == ""
     arms, runs = stored.found("tree", "arm"), stored.found("tree")
     assert {(key, arm.info.run_name, arm.info.status) for key, arm in arms.items()} == {
         ("sgd", "sgd", "FINISHED"),
@@ -50,9 +42,9 @@ def test_a_study_is_an_experiment_an_arm_a_parent_and_a_run_a_child(stored: Stor
 
 
 def test_a_run_has_its_parameters_labels_value_and_facts(stored: Stored) -> None:
-    tracker = stored.tracker()
-    tell(tracker, "labels", "a", range(2))
-    assert tracker.close(30) == ""
+    told = stored.told("labels")
+    told.whole("a", range(2))
+    assert told.tracker.close(30) == ""
     (mirrored,) = stored.found("labels").values()
     assert mirrored.info.run_name == "sgd · trial 3 · explore seed 1000"
     assert mirrored.info.status == "FINISHED"
@@ -81,17 +73,17 @@ def test_a_run_has_its_parameters_labels_value_and_facts(stored: Stored) -> None
 
 
 def test_told_again_after_a_restart_everything_is_there_once(stored: Stored) -> None:
-    first = stored.tracker()
+    first = stored.told("restart")
     for key in ("a", "b"):
-        tell(first, "restart", key, range(10))
-    first.started(run("c"), origin("restart"))
+        first.whole(key, range(10))
+    first.started("c")
     first.reported("c", 0, {"loss": 1.0})
-    assert first.close(30) == ""
+    assert first.tracker.close(30) == ""
     before = stored.found("restart")
-    second = stored.tracker()
+    second = stored.told("restart")
     for key in ("a", "b", "c"):
-        tell(second, "restart", key, range(20))
-    assert second.close(30) == ""
+        second.whole(key, range(20))
+    assert second.tracker.close(30) == ""
     after, arms = stored.found("restart"), stored.found("restart", "arm")
     assert list(arms) == ["sgd"]
     assert {key: found.info.run_id for key, found in after.items()} == {
@@ -106,16 +98,16 @@ def test_told_again_after_a_restart_everything_is_there_once(stored: Stored) -> 
 
 @pytest.mark.slow
 def test_every_value_of_long_runs_arrives(stored: Stored) -> None:
-    tracker = stored.tracker()
+    told = stored.told("long")
     keys = ("a", "b", "c")
     for key in keys:
-        tracker.started(run(key), origin("long"))
+        told.started(key)
     for step in range(1500):
         for key in keys:
-            tracker.reported(key, step, {"loss": step / 7, "accuracy": step / 1500})
+            told.reported(key, step, {"loss": step / 7, "accuracy": step / 1500})
     for key in keys:
-        tracker.ended(key, result())
-    assert tracker.close(30) == ""
+        told.ended(key)
+    assert told.tracker.close(30) == ""
     for found in stored.found("long").values():
         values = stored.history(found)
         assert len(values) == 2 * 1500 + 1
@@ -123,12 +115,12 @@ def test_every_value_of_long_runs_arrives(stored: Stored) -> None:
 
 
 def test_what_is_not_finite_is_a_tag_and_never_a_metric(stored: Stored) -> None:
-    tracker = stored.tracker()
-    tracker.started(run("a"), origin("not_finite"))
-    tracker.reported("a", 1, {"loss": 3.0, "norm": math.inf})
-    tracker.reported("a", 2, {"loss": math.nan})
-    tracker.ended("a", result(Outcome.DIVERGED, value=None, error="loss is nan"))
-    assert tracker.close(30) == ""
+    told = stored.told("not_finite")
+    told.started("a")
+    told.reported("a", 1, {"loss": 3.0, "norm": math.inf})
+    told.reported("a", 2, {"loss": math.nan})
+    told.ended("a", result(Outcome.DIVERGED, value=None, error="loss is nan"))
+    assert told.tracker.close(30) == ""
     (mirrored,) = stored.found("not_finite").values()
     assert stored.history(mirrored) == {("loss", 1): 3.0}
     assert mirrored.info.status == "FAILED"
@@ -142,20 +134,20 @@ def test_what_is_not_finite_is_a_tag_and_never_a_metric(stored: Stored) -> None:
     [(Outcome.STOPPED, "KILLED"), (Outcome.LOST, "KILLED"), (Outcome.CRASHED, "FAILED")],
 )
 def test_how_a_run_ended_is_its_status(stored: Stored, outcome: Outcome, status: str) -> None:
-    tracker = stored.tracker()
-    tracker.started(run("a"), origin(f"ends_{outcome}"))
-    tracker.ended("a", result(outcome, value=None))
-    tracker.close(30)
+    told = stored.told(f"ends_{outcome}")
+    told.started("a")
+    told.ended("a", result(outcome, value=None))
+    told.tracker.close(30)
     (mirrored,) = stored.found(f"ends_{outcome}").values()
     assert mirrored.info.status == status
     assert mirrored.data.tags["selector.outcome"] == outcome
 
 
 def test_a_run_that_never_ended_is_killed_when_the_tracker_closes(stored: Stored) -> None:
-    tracker = stored.tracker()
-    tracker.started(run("a"), origin("cut_off"))
-    tracker.reported("a", 1, {"loss": 3.0})
-    assert tracker.close(30) == ""
+    told = stored.told("cut_off")
+    told.started("a")
+    told.reported("a", 1, {"loss": 3.0})
+    assert told.tracker.close(30) == ""
     (mirrored,) = stored.found("cut_off").values()
     assert mirrored.info.status == "KILLED"
     assert mirrored.data.tags["selector.outcome"] == "not over"
@@ -165,10 +157,10 @@ def test_a_run_that_never_ended_is_killed_when_the_tracker_closes(stored: Stored
 def test_odd_study_names_stay_inside_the_artifacts_folder(
     stored: Stored, folder: Path, study: str
 ) -> None:
-    tracker = stored.tracker()
-    tell(tracker, study, "../../a", range(2), arm=study)
-    tracker.artifacts(study, [folder / "index.html"])
-    assert tracker.close(30) == ""
+    told = stored.told(study)
+    told.whole("../../a", range(2), arm=study)
+    told.tracker.artifacts(study, [folder / "index.html"])
+    assert told.tracker.close(30) == ""
     experiments = stored.client.search_experiments()
     (experiment,) = [each for each in experiments if each.name[:490] == study[:490]]
     assert stored.found(experiment.name)["../../a"].data.metrics["loss"] == 4.999
@@ -191,14 +183,14 @@ def test_files_of_the_study_are_stored_once_and_replaced(stored: Stored, folder:
 
 
 def test_an_experiment_deleted_in_the_ui_comes_back_with_its_study(stored: Stored) -> None:
-    tracker = stored.tracker()
-    tell(tracker, "deleted", "a", range(2))
-    assert tracker.close(30) == ""
+    told = stored.told("deleted")
+    told.whole("a", range(2))
+    assert told.tracker.close(30) == ""
     experiment = stored.client.get_experiment_by_name("deleted")
     stored.client.delete_experiment(experiment.experiment_id)
-    tracker = stored.tracker()
-    tell(tracker, "deleted", "a", range(4))
-    assert tracker.close(30) == ""
+    told = stored.told("deleted")
+    told.whole("a", range(4))
+    assert told.tracker.close(30) == ""
     (mirrored,) = stored.found("deleted").values()
     assert len(stored.history(mirrored)) == 2 * 4 + 1
 
@@ -206,52 +198,43 @@ def test_an_experiment_deleted_in_the_ui_comes_back_with_its_study(stored: Store
 def test_a_database_that_another_process_locks_for_a_while_gets_everything(stored: Stored) -> None:
     lock = sqlite3.connect(stored.runs / "mlflow.db", isolation_level=None)
     lock.execute("BEGIN EXCLUSIVE")
-    tracker = stored.tracker()
-    tell(tracker, "locked", "a", range(10))
+    told = stored.told("locked")
+    told.whole("a", range(10))
     time.sleep(0.5)
     lock.execute("ROLLBACK")
     lock.close()
-    assert tracker.close(30) == ""
+    assert told.tracker.close(30) == ""
     assert len(stored.history(stored.found("locked")["a"])) == 2 * 10 + 1
 
 
-@pytest.fixture
-def closed_port() -> Iterator[int]:
-    """A port on which nobody listens: taken here, without listening."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield taken.getsockname()[1]
-
-
-@pytest.fixture
-def silent_port() -> Iterator[int]:
-    """A port that accepts connections and never answers."""
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        server.listen()
-        yield server.getsockname()[1]
-
-
-@pytest.mark.parametrize("kind", ["closed_port", "silent_port"])
+@pytest.mark.parametrize("away", [closed_port, silent_port])
 def test_a_server_that_is_away_holds_nobody(
-    kind: str, request: pytest.FixtureRequest, stored: Stored, tmp_path: Path
+    away: Away, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    port = request.getfixturevalue(kind)
-    tracker = MlflowTracker(f"http://me:secret@127.0.0.1:{port}", tmp_path)
+    with away() as port:
+        monkeypatch.setenv("MY_SERVER", f"http://me:secret@127.0.0.1:{port}")
+        holds_nobody(port, tmp_path)
+
+
+def holds_nobody(port: int, tmp_path: Path) -> None:
+    tracker = make_tracker(Track(uri_variable="MY_SERVER"), tmp_path)
+    told = Told(tracker, tmp_path, "away")
     assert_none_holds_its_caller(
         call
         for key in map(str, range(20))
         for call in (
-            partial(tracker.started, run(key), origin("away")),
-            partial(tracker.reported, key, 1, {"loss": 1.0}),
-            partial(tracker.ended, key, result()),
+            partial(told.started, key),
+            partial(told.reported, key, 1, {"loss": 1.0}),
+            partial(told.ended, key),
         )
     )
     start = time.perf_counter()
     sentence = tracker.close(2)
     assert time.perf_counter() - start < 3
-    assert sentence.startswith(f"MLflow (http://127.0.0.1:{port}) lacks part of this session: 60 ")
-    assert sentence.endswith("the trial folders hold everything.")
+    assert sentence.startswith(f"MLflow (http://127.0.0.1:{port}) lacks 20 runs")
+    assert sentence.endswith(
+        "the trial folders hold everything: `selector sync away` completes it."
+    )
     assert "secret" not in sentence
 
 
@@ -270,14 +253,13 @@ import sys
 contacted = []
 sys.addaudithook(lambda event, args: contacted.append(args[1]) if event == "socket.connect" else 0)
 from pathlib import Path
-from selector.track.mlflow import MlflowTracker, default_uri
-from tests.track.examples import origin, result, run
-assert "mlflow" not in sys.modules
+from selector.config.schema import Track
+from selector.track import make_tracker
+from tests.track.examples import Told
 runs = Path("my runs")
-runs.mkdir()
-tracker = MlflowTracker(default_uri(runs), runs / "artifacts")
-tracker.started(run("a"), origin("s"))
-tracker.ended("a", result())
+tracker = make_tracker(Track(), runs)
+assert "mlflow" not in sys.modules
+Told(tracker, runs, "s").whole("a", range(2))
 assert tracker.close(60) == ""
 assert "mlflow" in sys.modules
 assert not contacted, contacted
@@ -308,10 +290,10 @@ def test_a_first_store_is_made_without_a_word_a_contact_or_a_stray_file(tmp_path
 def test_what_others_log_through_mlflow_is_still_heard(
     stored: Stored, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    tracker = stored.tracker()
-    tell(tracker, "heard", "a", range(2))
+    told = stored.told("heard")
+    told.whole("a", range(2))
     logging.getLogger("mlflow").warning("mine")
-    assert tracker.close(30) == ""
+    assert told.tracker.close(30) == ""
     thread = threading.Thread(target=logging.getLogger("mlflow").warning, args=("later",))
     thread.start()
     thread.join()
@@ -321,11 +303,11 @@ def test_what_others_log_through_mlflow_is_still_heard(
 
 
 def test_finished_runs_of_an_experiment_are_read_for_imports(stored: Stored) -> None:
-    tracker = stored.tracker()
+    told = stored.told("earlier")
     for key in ("1/a", "2/a"):
-        tell(tracker, "earlier", key, range(3))
-    tracker.started(run("3/a"), origin("earlier", "sgd"))  # never over
-    assert tracker.close(30) == ""
+        told.whole(key, range(3))
+    told.started("3/a")  # never over
+    assert told.tracker.close(30) == ""
     done = from_mlflow("old", stored.uri, "earlier", "loss", {"optimizer.lr": "optimizer.lr"})
     assert [(dict(row.values), row.value) for row in done.observations.rows] == [
         ({"optimizer.lr": 0.1}, 4.998)

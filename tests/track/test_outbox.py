@@ -2,62 +2,82 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from selector.track.outbox import Attach, Begin, End, Metrics, Outbox, Point
+from selector.track.outbox import LOOK_SECONDS, Earlier, Entry, Files, Item, Outbox
 from tests.track.examples import origin, result, run
 
 
-def point(step: int) -> Point:
-    return Point("loss", float(step), step, 0)
+class Clock:
+    seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
 
 
-def everything(outbox: Outbox) -> list[object]:
+def entry(key: str, *, over: bool = True) -> Entry:
+    ending = result() if over else None
+    return Entry(study="s", run=run(key), origin=origin("s"), result=ending)
+
+
+def everything(outbox: Outbox) -> list[Item]:
     outbox.close()
     return list(iter(outbox.take, None))
 
 
-def test_values_of_a_run_join_across_other_runs_and_stay_between_its_start_and_end() -> None:
-    outbox = Outbox(1000)
-    outbox.put(Begin(run=run("a"), origin=origin("s"), milliseconds=0))
-    for step in range(3):
-        outbox.add("a", [point(step)])
-        outbox.add("b", [point(step)])
-    outbox.put(End(key="a", result=result(), milliseconds=1))
-    outbox.add("a", [point(9)])
-    begin, a, b, end, late = everything(outbox)
-    assert isinstance(begin, Begin)
-    assert isinstance(end, End)
-    assert isinstance(a, Metrics)
-    assert isinstance(b, Metrics)
-    assert isinstance(late, Metrics)
-    assert [a.key, b.key, late.key] == ["a", "b", "a"]
-    assert [[p.step for p in m.points] for m in (a, b, late)] == [[0, 1, 2], [0, 1, 2], [9]]
-
-
-def test_beyond_its_bound_it_drops_the_oldest_values_and_nothing_else() -> None:
-    outbox = Outbox(10)
-    outbox.put(Begin(run=run("a"), origin=origin("s"), milliseconds=0))
-    outbox.add("a", [point(step) for step in range(8)])
-    outbox.put(End(key="a", result=result(), milliseconds=1))
-    outbox.add("b", [point(step) for step in range(9)])
-    assert outbox.dropped == 7
-    taken = everything(outbox)
-    kept = {m.key: [p.step for p in m.points] for m in taken if isinstance(m, Metrics)}
-    assert kept == {"a": [7], "b": list(range(9))}
-    assert [type(message) for message in taken] == [Begin, Metrics, End, Metrics]
-
-
-def test_values_that_were_taken_out_make_room() -> None:
-    outbox = Outbox(10)
+def test_a_run_waits_once_however_often_it_changes() -> None:
+    outbox, a = Outbox(), entry("a", over=False)
     for _ in range(5):
-        outbox.add("a", [point(step) for step in range(10)])
-        assert isinstance(outbox.take(), Metrics)
-    assert outbox.dropped == 0
+        outbox.put(a)
+    a.result = result()
+    outbox.put(a)
+    outbox.put(entry("b"))
+    assert [item.run.key for item in everything(outbox) if isinstance(item, Entry)] == ["a", "b"]
 
 
-def test_a_closed_outbox_takes_nothing_in_and_gives_out_what_waits() -> None:
-    outbox = Outbox(10)
-    outbox.put(Attach(study="s", paths=(Path("x"),)))
+def test_runs_that_are_over_come_first_then_due_ones_then_files() -> None:
+    clock = Clock()
+    outbox = Outbox(clock)
+    files = Files(study="s", paths=(Path("x"),))
+    running, over, earlier = entry("a", over=False), entry("b"), Earlier(study="s", entries=())
+    for item in (files, running, earlier, over):
+        outbox.put(item)
+    clock.seconds += LOOK_SECONDS
+    assert [outbox.take() for _ in range(4)] == [earlier, over, running, files]
+
+
+def test_a_run_that_is_not_over_is_given_out_when_it_is_due_and_not_before() -> None:
+    clock = Clock()
+    outbox, a, b = Outbox(clock), entry("a", over=False), entry("b")
+    outbox.put(a)
+    outbox.put(b)
+    assert outbox.take() is b
+    clock.seconds += LOOK_SECONDS
+    assert outbox.take() is a
+    outbox.put(a)  # it reported more
+    outbox.put(b)
+    clock.seconds += 0.9 * LOOK_SECONDS
+    assert outbox.take() is b
+    clock.seconds += 0.2 * LOOK_SECONDS
+    assert outbox.take() is a
+
+
+def test_what_is_put_back_waits_behind_the_others_and_gives_way_to_a_newer_attempt() -> None:
+    outbox, a, b, again = Outbox(), entry("a"), entry("b"), entry("a", over=False)
+    outbox.put(a)
+    outbox.put(b)
+    assert outbox.take() is a
+    outbox.put_back(a)
+    assert outbox.take() is b
+    assert outbox.take() is a
+    outbox.put(again)
+    outbox.put_back(a)
+    assert everything(outbox) == [again]
+
+
+def test_a_closed_outbox_takes_nothing_new_in_and_gives_out_what_waits() -> None:
+    outbox, a = Outbox(), entry("a", over=False)
+    outbox.put(a)
     outbox.close()
-    outbox.put(Attach(study="s", paths=(Path("y"),)))
-    outbox.add("a", [point(1)])
-    assert everything(outbox) == [Attach(study="s", paths=(Path("x"),))]
+    outbox.put(entry("b"))
+    assert outbox.take() is a
+    outbox.put_back(a)  # it failed
+    assert everything(outbox) == [a]
