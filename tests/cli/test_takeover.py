@@ -7,6 +7,8 @@ import shutil
 
 import pytest
 
+from selector.track.lock import study_lock
+
 FIXED = ("launcher=inline", "budget.extensions=0", "budget.most_replicates=2")
 COUNTING = """\
 from pathlib import Path
@@ -131,4 +133,57 @@ def test_a_take_over_that_was_cut_off_is_gone_on_with(place):
     for path in runs[5:]:  # as if killed in the middle
         (path / "result.json").unlink()
     again(place)
+    assert made(place) == []
+
+
+def test_a_trial_that_crashed_is_made_again_in_its_place_and_no_point_twice(place):
+    over = next((place.folder / "runs/mine/trials").glob("*/runs/explore-*/result.json"))
+    over.unlink()  # as if lost
+    [trial] = [path.parents[2] / "trial.yaml" for path in [over]]
+    x = next(
+        line.split()[-1]
+        for line in trial.read_text().splitlines()
+        if line.strip().startswith("objective.parameters.x:")
+    )
+    again(place)
+    rows = made(place)
+    assert [row.split()[1] for row in rows if " explore " in row] == [x]
+
+
+def test_the_plan_says_what_would_be_taken_over(place):
+    told = place.json("plan", "./study.yaml", "--from", "mine", *FIXED, "name=new")["start"]
+    assert "a: 6 trials (up to " in told
+    told = place.json(
+        "plan", "./study.yaml", "--from", "mine", *FIXED, "name=new",
+        "objective.parameters.kind=a,c", "objective.parameters.x=interval(0.0,2.0)",
+    )["start"]  # fmt: skip
+    assert "3 more a sub-search in the wider range" in told
+    assert "c: none (mine has no such arm)" in told
+    text = place.run(
+        "plan", "./study.yaml", "--from", "mine", *FIXED, "name=new", "budget.tokens=200"
+    )
+    assert "runs of 100 tokens there, 200 here" in text
+    assert "selector run ./study.yaml --from mine" in text
+    assert made(place) == []
+    assert not (place.folder / "runs/new").exists()
+
+
+def test_a_grid_says_what_it_finds_again(place):
+    grid = ("sampler=grid", "objective.parameters.x=range(0.0,1.0,0.5)", *FIXED)
+    place.run("run", "./study.yaml", *grid, "name=grid")
+    count = len(made(place))
+    assert count
+    told = place.json("plan", "./study.yaml", "--from", "grid", *grid, "name=new")["start"]
+    assert "a: none" not in told
+    place.run("run", "./study.yaml", "--from", "grid", *grid, "name=new")
+    assert made(place) == []
+
+
+def test_a_study_that_cannot_be_read_or_is_being_run_is_refused(place):
+    asked = ("run", "./study.yaml", "--from", "mine", *FIXED, "name=new")
+    with study_lock(place.folder / "runs/mine"):
+        assert "is being run" in place.run(*asked, code=2)
+    path = place.folder / "runs/mine/study.yaml"
+    path.write_text(path.read_text().replace("format: 1", "format: 99", 1))
+    assert "expected a file of format 1, got 99" in place.run(*asked, code=2)
     assert made(place) == []
