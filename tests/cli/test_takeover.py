@@ -8,6 +8,7 @@ import shutil
 import pytest
 
 from selector.track.lock import study_lock
+from tests.cli.conftest import kill
 
 FIXED = ("launcher=inline", "budget.extensions=0", "budget.most_replicates=2")
 COUNTING = """\
@@ -80,6 +81,7 @@ def test_a_further_arm_costs_itself(place):
     assert len(rows) == 10
 
 
+@pytest.mark.slow
 def test_more_trials_cost_themselves(place):
     again(place, "budget.trials=5")
     rows = made(place)
@@ -98,6 +100,7 @@ def test_a_wider_range_keeps_the_old_trials_and_costs_its_new_part(place):
     assert [arm["trials"] for arm in new["arms"]] == [12, 12]
 
 
+@pytest.mark.slow
 def test_a_narrower_range_keeps_what_lies_inside(place):
     old = sorted({float(item["metrics"]["loss"]) for item in results(place, "mine")})
     again(place, "objective.parameters.x=interval(0.3,1.0)")
@@ -107,6 +110,7 @@ def test_a_narrower_range_keeps_what_lies_inside(place):
     assert all(0.3 <= x <= 1.0 for x in rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("override", "why"),
     [
@@ -122,6 +126,7 @@ def test_what_is_not_the_same_is_made_again_and_said(place, override, why):
     assert why in decisions
 
 
+@pytest.mark.slow
 def test_a_study_does_not_start_from_itself(place):
     err = place.run("run", "./study.yaml", "--from", "mine", *FIXED, code=2)
     assert "mine is this study" in err
@@ -168,6 +173,7 @@ def test_the_plan_says_what_would_be_taken_over(place):
     assert not (place.folder / "runs/new").exists()
 
 
+@pytest.mark.slow
 def test_a_grid_says_what_it_finds_again(place):
     grid = ("sampler=grid", "objective.parameters.x=range(0.0,1.0,0.5)", *FIXED)
     place.run("run", "./study.yaml", *grid, "name=grid")
@@ -187,3 +193,44 @@ def test_a_study_that_cannot_be_read_or_is_being_run_is_refused(place):
     path.write_text(path.read_text().replace("format: 1", "format: 99", 1))
     assert "expected a file of format 1, got 99" in place.run(*asked, code=2)
     assert made(place) == []
+
+
+@pytest.mark.slow
+def test_models_are_taken_over_with_their_weights_by_a_command_that_is_killed(workplace):
+    small = (
+        "model.width=16", "model.depth=1", "budget.tokens=2048", "budget.trials=2",
+        "budget.replicates=1", "budget.most_replicates=1", "budget.verdict_seeds=2",
+        "budget.extensions=0", "tracker=none", "launcher.workers=1",
+    )  # fmt: skip
+    asked = ("run", "quickstart", *small)
+    old = workplace.json(*asked, "optimizer=adamw,sgd", "name=old")
+    files = _weights(workplace, "old")
+    assert len(files) == 4
+
+    new = ("optimizer=adamw,sgd", "name=new", "--from", "old")
+    process = workplace.start(*asked, *new)
+    workplace.wait_for(1, "new")
+    kill(process)
+    found = workplace.json(*asked, *new)
+    assert len(results(workplace, "new")) == 8
+    assert all("taken_over" in item["facts"] for item in results(workplace, "new"))
+    assert not list((workplace.folder / "runs/new").rglob("log.txt"))  # no worker began one
+    assert found["recommended"] == old["recommended"]
+    assert found["verdict"] == old["verdict"]
+
+    shutil.rmtree(workplace.folder / "runs/old")
+    assert _weights(workplace, "new") == files
+
+    workplace.run(*asked, "optimizer=adamw,sgd,lion", "name=third", "--from", "new")
+    own = [item for item in results(workplace, "third") if "taken_over" not in item["facts"]]
+    assert len(own) == 4  # those of the further arm
+    origins = {item["facts"]["taken_over"]["study"] for item in results(workplace, "third")
+               if item not in own}  # fmt: skip
+    assert origins == {"old"}
+
+
+def _weights(workplace, name):
+    return sorted(
+        path.read_bytes()
+        for path in (workplace.folder / "runs" / name).rglob("checkpoint/weights.safetensors")
+    )
