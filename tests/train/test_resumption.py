@@ -103,13 +103,19 @@ def attempts(
     "parts",
     [
         pytest.param({"optimizer": "adamw", "regularization": {"dropout": 0.2}}, id="adamw"),
-        pytest.param({"optimizer": "muon", "regularization": {"ema": 0.1}}, id="muon-ema"),
+        pytest.param(
+            {"optimizer": "muon", "regularization": {"ema": 0.1}},
+            id="muon-ema",
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             {"optimizer": "adafactor", "regularization": {"swa": 0.5}},
             id="swa",
             marks=pytest.mark.slow,
         ),
-        pytest.param({"optimizer": "sgd", "schedule": PLATEAU}, id="plateau"),
+        pytest.param(
+            {"optimizer": "sgd", "schedule": PLATEAU}, id="plateau", marks=pytest.mark.slow
+        ),
         pytest.param(
             {"optimizer": "adamw", "values": {"lr": 0.3}, "regularization": {"patience": 2}},
             id="patience",
@@ -258,6 +264,7 @@ def test_the_state_of_another_run_is_not_used(
     assert "resumed_after_step" not in ended.facts
 
 
+@pytest.mark.slow
 def test_a_run_in_pieces_among_neighbours(
     attempts: Callable[..., Attempts], tmp_path: Path, recorder: Callable[..., Any]
 ) -> None:
