@@ -253,7 +253,7 @@ def test_it_waits_for_no_command_that_delivers_now(study: Study) -> None:
     study.tracker = tracker
     study.run(7, steps=1, ending=over(7))
     wait_until(lambda: list((study.stored.runs / study.name).glob("mirror-*")) != [])
-    with pytest.raises(StudyError, match="a command that runs delivers to this mirror now"):
+    with pytest.raises(StudyError, match="another command delivers to this mirror now"):
         study.sync()
     assert tracker.close(30) == ""
     assert study.sync().created == 8
