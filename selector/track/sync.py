@@ -160,7 +160,10 @@ def _reached(store: MlflowStore) -> Iterator[None]:
     except SelectorError:
         raise
     except Exception as error:
-        raise SelectorError(
-            f"{store.place} does not answer: {in_a_line(error)}; start it, or name another with"
-            " --uri; the same command goes on"
-        ) from error
+        why, other = in_a_line(error), "or name another with --uri; the same command goes on"
+        if store.uri.startswith("sqlite:"):
+            raise SelectorError(
+                f"{store.place} cannot be used: {why}; wait for who uses it, mend it or move the"
+                f" file away, {other}. The trial folders hold everything that it did"
+            ) from error
+        raise SelectorError(f"{store.place} does not answer: {why}; start it, {other}") from error

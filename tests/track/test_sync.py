@@ -248,6 +248,13 @@ def test_a_server_that_is_away_is_one_sentence_within_seconds(
     assert "\n" not in str(raised.value)
 
 
+def test_a_database_that_is_none_is_said_to_be_replaceable(study: Study, tmp_path: Path) -> None:
+    (tmp_path / "none.db").write_bytes(b"no database" * 1000)
+    said = r"cannot be used: file is not a database; .*move the file away"
+    with pytest.raises(SelectorError, match=said):
+        study.sync(MlflowStore(f"sqlite:///{tmp_path / 'none.db'}", tmp_path))
+
+
 def test_it_waits_for_no_command_that_delivers_now(study: Study) -> None:
     tracker = study.stored.tracker()
     study.tracker = tracker
