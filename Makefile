@@ -27,6 +27,10 @@ check: $(VENV)/installed ## what CI runs: format, lint, types, tests
 slow: $(VENV)/installed ## the tests that take longer: real studies, a real browser, a real server
 	$(BIN)/pytest -m slow
 
+chaos: $(VENV)/installed ## 100 kill -9 of a real study, and every crash point of a small one
+	$(BIN)/python -m tests.chaos.kills
+	SELECTOR_CHAOS_POINTS=all $(BIN)/pytest -m "slow or not slow" tests/chaos
+
 test-gpu: $(VENV)/installed ## the tests that need a CUDA device
 	$(BIN)/pytest -m gpu
 
@@ -41,4 +45,4 @@ smoke: $(VENV)/installed ## a study of a few runs from end to end
 known: $(VENV)/installed ## does it find what the literature found?
 	$(BIN)/python -m benchmarks.known
 
-.PHONY: help install quickstart check slow test-gpu fix smoke known
+.PHONY: help install quickstart check slow chaos test-gpu fix smoke known

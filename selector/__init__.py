@@ -62,12 +62,21 @@ def run(
     return results(written[-1].recommendation["study"], runs=runs)
 
 
-def plan(study: str | Path, overrides: Sequence[str] = (), *, runs: str | Path = "runs") -> Plan:
-    """What a study would run: arms, spaces, runs, tokens; trains nothing."""
+def plan(
+    study: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    runs: str | Path = "runs",
+    start: str = "",
+) -> Plan:
+    """What a study would run: arms, spaces, runs, tokens; trains nothing.
+
+    `start` names another study whose runs it would take over, or an import.
+    """
     from selector.study.conduct import read_study
     from selector.study.plan import make_plan
 
-    return make_plan(read_study(str(study), _texts(overrides), Path(runs)), Path(runs))
+    return make_plan(read_study(str(study), _texts(overrides), Path(runs)), Path(runs), start)
 
 
 def report(

@@ -1,6 +1,8 @@
 """What all tests share: one thread for everything numeric, and shipped files composed once."""
 
 import os
+import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -30,3 +32,15 @@ def compositions_of_shipped_files() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Composer, "_compose", once)
         yield
+
+
+@pytest.fixture(autouse=True)
+def modules_of_users() -> Iterator[None]:
+    """What one test imported from a folder of its own is not what the next one finds."""
+    folders, names = list(sys.path), set(sys.modules)
+    yield
+    sys.path[:] = folders
+    for name in sys.modules.keys() - names:
+        file = getattr(sys.modules[name], "__file__", None)
+        if file and Path(file).is_relative_to(tempfile.gettempdir()):
+            del sys.modules[name]

@@ -18,12 +18,12 @@ def plan(asked: argparse.Namespace) -> int:
     from selector.cli.explain import explained_mapping, show_explained
     from selector.study.explain import explain
 
-    made = selector.plan(asked.study, asked.overrides, runs=asked.runs)
+    made = selector.plan(asked.study, asked.overrides, runs=asked.runs, start=asked.start)
     explained = explain(made.study) if asked.explain else ()
     if asked.json:
         more = {"explained": explained_mapping(explained)} if asked.explain else {}
         return print_json(planned.plan_mapping(made) | more)
-    planned.show_plan(made, asked.study, asked.overrides)
+    planned.show_plan(made, asked.study, asked.overrides, asked.start)
     show_explained(explained)
     return 0
 

@@ -25,7 +25,8 @@ Which model size, optimizer, schedule, batch and regularization should I train w
 and how sure are we?
 
   selector plan   STUDY [override …]   what would run; trains nothing
-                                       [--explain: what each arm costs and its settings come to]
+                                       [--explain: what each arm costs and its settings come to;
+                                       --from NAME: what would be taken over]
   selector run    STUDY [override …]   run it, or go on with it; ends with the report
                                        [--from NAME: take over another study's runs, or
                                        start from an import]
@@ -94,10 +95,15 @@ def _plan(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="parameters, FLOPs, steps, rates and decays of each arm; loads torch",
     )
+    _start(parser)
 
 
 def _run(parser: argparse.ArgumentParser) -> None:
     _study_and_overrides(parser)
+    _start(parser)
+
+
+def _start(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from",
         dest="start",

@@ -46,17 +46,20 @@ def plan_mapping(made: Plan) -> dict[str, Any]:
         "detectable_metric": made.detectable_metric,
         "notes": [*study.notes, *made.missing],
         "changes": list(made.changes),
+        "start": made.start,
     }
 
 
-def show_plan(made: Plan, study: str, overrides: Sequence[str]) -> None:
-    """The plan for people; `study` and `overrides` are the command line's."""
+def show_plan(made: Plan, study: str, overrides: Sequence[str], start: str = "") -> None:
+    """The plan for people; `study`, `overrides` and `start` are the command line's."""
     console = Console(highlight=False)
     asked = made.study
     console.print(f"[bold]{escape(asked.name)}[/]  {escape(asked.question)}\n")
     console.print(_table(made.arms))
     for line in _lines(made):
         console.print(escape(line), soft_wrap=True)
+    if made.start:
+        console.print(f"--from: {escape(made.start)}", soft_wrap=True)
     for note in (*asked.notes, *made.missing):
         console.print(f"note: {escape(note)}", soft_wrap=True)
     if made.changes:
@@ -68,7 +71,9 @@ def show_plan(made: Plan, study: str, overrides: Sequence[str]) -> None:
         )
         for change in made.changes:
             console.print(f"  {escape(change)}", soft_wrap=True)
-    command = shlex.join(["selector", "run", study, *overrides])
+    command = shlex.join(
+        ["selector", "run", study, *(["--from", start] if start else []), *overrides]
+    )
     console.print(f"\n{escape(command)}", soft_wrap=True)
 
 

@@ -28,10 +28,10 @@ class RunHandle:
     """What a user's function gets to talk about its run.
 
     Attributes:
-        folder: Exists; the function may write there. What an earlier attempt of the same run that
-            was cut off has left there is there still: a function that finds its own checkpoint can
-            go on with it, provided that it reports again what it had reported. Temporary where the
-            run has none.
+        folder: Exists; the function may write there. What an earlier attempt of the same run has
+            left there is there still, of one that crashed too: a function that finds its own
+            checkpoint can go on with it, provided that it reports again what it had reported and
+            knows a checkpoint of code that was mended since. Temporary where the run has none.
         seed: For all randomness. The global generators of `random`, NumPy and PyTorch (the latter
             two where they are loaded) have been seeded with it.
         tokens: The run's length in training tokens, for functions that count them.

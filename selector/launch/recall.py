@@ -82,4 +82,9 @@ def _copy(source: Path, target: Path) -> None:
     for path in source.glob("*") if source.is_dir() else ():
         if path.is_file() and not path.is_symlink():
             target.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target / path.name)
+            own = target / path.name
+            own.unlink(missing_ok=True)  # of a take-over that was cut off
+            try:
+                own.hardlink_to(path)  # weights are replaced, never written into
+            except OSError:  # another file system, or one without links
+                shutil.copyfile(path, own)

@@ -30,13 +30,24 @@ def folder_for(parent: Path, run: Run) -> Path:
         StudyError: the folder cannot be written to.
     """
     for folder in sorted(parent.glob("*/"), reverse=True):
-        over = (folder / "result.json").exists()
-        if not over and whole_checkpoints(folder) and not is_locked(folder):
-            with suppress(StudyError):
-                stored = Record(FolderStore(parent)).alone(folder.name)
-                if stored is not None and stored.run.fingerprint == run.fingerprint:
-                    return folder
+        if not whole_checkpoints(folder) or is_locked(folder):
+            continue
+        with suppress(StudyError):
+            stored = Record(FolderStore(parent)).alone(folder.name)
+            if stored is None:
+                continue
+            if stored.result is not None and stored.result.outcome is not Outcome.LOST:
+                _forget(folder)  # it is over, and was cut off before it came to this
+            elif stored.run.fingerprint == run.fingerprint:
+                return folder
     return _new_folder(parent)
+
+
+def _forget(folder: Path | None) -> None:
+    """Remove the states of a run that is over; what cannot be removed is no fault of its result."""
+    if folder is not None:
+        with suppress(OSError):
+            forget_checkpoints(folder)
 
 
 def _new_folder(parent: Path) -> Path:
@@ -130,8 +141,8 @@ def run_alone(
                     facts=dict(ended.facts),
                 )
                 record.finish(run.key, result)
-                if asked.folder is not None:
-                    forget_checkpoints(asked.folder)
+                if ended.outcome is not Outcome.LOST:  # which the same command goes on with
+                    _forget(asked.folder)
                 tracker.ended(run.key, result)
                 return result
 

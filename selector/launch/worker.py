@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
 import io
 import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping
 from queue import SimpleQueue
 
 from selector.launch.execute import execute, failure
 from selector.launch.messages import Channel, plain_ended, read_run
+from selector.launch.output import logged
 from selector.launch.runner import runner_for
 from selector.track.run import Ended, Run
-from selector.track.store import open_end
 from selector.train import process
 
 _SIGN_OF_LIFE = 1.0  # seconds between messages of a run that has nothing else to say
@@ -41,7 +38,7 @@ def work(channel: Channel, device: str) -> None:
         run = inbox.runs.get()
         channel.send({"started": run.key})
         reporter = _ChannelReporter(channel, inbox)
-        with _log(run):
+        with logged(run.folder):
             try:
                 execute(run, runner_for(run), reporter, device)
             except KeyboardInterrupt as error:  # raised by the user's code: workers ignore Ctrl-C
@@ -102,29 +99,3 @@ class _ChannelReporter:
             key, ended = self._end
             self._inbox.stopped.discard(key)
             self._channel.send({"finished": key, "ended": plain_ended(ended)})
-
-
-@contextmanager
-def _log(run: Run) -> Iterator[None]:
-    """Send this process's output, that of C code and subprocesses too, to the run's log.txt."""
-    if run.folder is None:
-        yield
-        return
-    Path(run.folder).mkdir(parents=True, exist_ok=True)
-    kept = [os.dup(number) for number in (1, 2)]
-    with open_end(run.folder / "log.txt") as log:
-        for number in (1, 2):
-            os.dup2(log.fileno(), number)
-    try:
-        yield
-    finally:
-        _flush()
-        for number, copy in zip((1, 2), kept, strict=True):
-            os.dup2(copy, number)
-            os.close(copy)
-
-
-def _flush() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    ctypes.CDLL(None).fflush(None)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -278,4 +279,5 @@ class Agenda:
 def _forget(run: Run, result: Result) -> None:
     """Remove the states that a run left on its way; one that was lost is made again from them."""
     if run.folder is not None and result.outcome is not Outcome.LOST:
-        forget_checkpoints(run.folder)
+        with suppress(OSError):  # the result is what counts; the next start tries again
+            forget_checkpoints(run.folder)

@@ -133,7 +133,7 @@ def conduct(
 ) -> Conducted:
     """Run the study, or go on with what is stored of it.
 
-    `start` names an import or another study whose observations a sampler that learns starts with.
+    `start` names another study, whose runs that are the same are taken over, or an import.
 
     Raises:
         StudyError: another process runs it, what is stored asks another question, or it began
@@ -185,12 +185,12 @@ def conduct(
 
 def _launcher(study: Study, record: Record, folder: Path) -> Launcher:
     """Where the study's runs happen, those apart that the study it started from has made."""
-    launcher = LAUNCHERS[study.launcher.name](study.launcher, folder)
-    name = read_start(record.store).name
+    make, name = LAUNCHERS[study.launcher.name], read_start(record.store).name
     if not name or not (folder.parent / name / "study.yaml").is_file():
-        return launcher
-    other = Record(FolderStore(folder.parent / name))
-    return Recalling(launcher, name, other, finished_runs(other))
+        return make(study.launcher, folder)
+    other = Record(FolderStore(folder.parent / name))  # may refuse: before a process is started
+    known = finished_runs(other)
+    return Recalling(make(study.launcher, folder), name, other, known)
 
 
 def _refuse_unusable(study: Study) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -44,57 +44,14 @@ def run_study(
     """
     agenda = Agenda(study, record)
     ending, requests = Ending(agenda), Requests(agenda, launcher)
-    begun: dict[str, float] = {}
-    often = study.launcher.checkpoint_seconds
-
-    trouble: StorageError | None = None
-
-    def take(events: Sequence[Event]) -> None:
-        nonlocal trouble
-        for event in events:
-            if agenda.knows(event.key):
-                try:
-                    take_one(event)
-                except StorageError as error:  # half of its curve is no result: made again later
-                    trouble = trouble or error
-                    agenda.forget(event.key)
-
-    def take_one(event: Event) -> None:
-        match event:
-            case Reported(key=key, step=step, metrics=metrics):
-                record.report(key, step, metrics)
-                tracker.reported(key, step, metrics)
-            case Finished(key=key, ended=ended):
-                result = agenda.finish(key, ended)
-                if result is not None:
-                    tracker.ended(key, result)
-                    ending.judge(result)
-            case Started(key=key):
-                begun[key] = monotonic()
-
-    def start_what_is_next() -> None:
-        # Not while there is room: runs that end at once would keep their results from being stored.
-        for _ in range(launcher.room()):
-            if (found := agenda.next()) is None:
-                break
-            run, trial = found
-            tracker.started(run, Origin(study=study.name, arm=trial.arm, trial=trial))
-            launcher.submit(replace(run, data_folder=data_folder, checkpoint_seconds=often))
-
-    while True:
+    runs = _Runs(agenda, record, launcher, tracker, ending, data_folder)
+    while not (runs.attempt(requests.take) and requests.end) and not interrupted():
         limit = ending.limit()
-        try:
-            requests.take()
-            if requests.end or interrupted():
-                break
-            if not (limit or trouble):
-                start_what_is_next()
-        except StorageError as error:
-            trouble = trouble or error
+        if not limit:
+            runs.attempt(runs.start)
         on_progress(agenda)
         if agenda.idle:
-            if trouble:
-                raise trouble
+            runs.raise_trouble()
             if limit and not agenda.searches.complete:
                 agenda.stop(LIMIT, limit)
             elif agenda.paused:
@@ -102,28 +59,91 @@ def run_study(
             return True
         events = launcher.poll(0.5)
         on_turn(agenda, events)
-        take(events)
-    _let_go(agenda, launcher, take, begun, often)
-    if trouble:
-        raise trouble
+        runs.take(events)
+    runs.let_go()
+    runs.raise_trouble()
     return False
 
 
-def _let_go(
-    agenda: Agenda,
-    launcher: Launcher,
-    take: Callable[[Sequence[Event]], None],
-    begun: Mapping[str, float],
-    often: float,
-) -> None:
-    """Have runs that would lose much leave a checkpoint, if they are quick.
+class _Runs:
+    """The runs in flight: started, stored as they report and end, let go of in the end."""
 
-    `begun` is when each run began, `often` how long one trains between two checkpoints.
-    """
-    agenda.closing = True
-    deadline = monotonic() + _GRACE
-    long = {key for key in agenda.flying() if often and begun.get(key, inf) < monotonic() - often}
-    for key in long:
-        launcher.stop(key)
-    while long & set(agenda.flying()) and monotonic() < deadline:
-        take(launcher.poll(0.1))
+    def __init__(
+        self,
+        agenda: Agenda,
+        record: Record,
+        launcher: Launcher,
+        tracker: Tracker,
+        ending: Ending,
+        data_folder: Path | None,
+    ) -> None:
+        self._agenda, self._record, self._launcher = agenda, record, launcher
+        self._tracker, self._ending, self._data_folder = tracker, ending, data_folder
+        self._often = agenda.study.launcher.checkpoint_seconds
+        self._begun: dict[str, float] = {}
+        self._trouble: StorageError | None = None
+
+    def attempt(self, action: Callable[[], None]) -> bool:
+        """Do something that stores, if the disk has had no trouble so far; whether it went well."""
+        if self._trouble is None:
+            try:
+                action()
+            except StorageError as error:
+                self._trouble = error
+        return self._trouble is None
+
+    def raise_trouble(self) -> None:
+        """Raise what the disk refused first, if anything."""
+        if self._trouble is not None:
+            raise self._trouble
+
+    def start(self) -> None:
+        """Submit what is next, once for each free place.
+
+        Not while there is room: runs that end at once would keep their results from being stored.
+        """
+        study = self._agenda.study
+        for _ in range(self._launcher.room()):
+            if (found := self._agenda.next()) is None:
+                break
+            run, trial = found
+            self._tracker.started(run, Origin(study=study.name, arm=trial.arm, trial=trial))
+            self._launcher.submit(
+                replace(run, data_folder=self._data_folder, checkpoint_seconds=self._often)
+            )
+
+    def take(self, events: Sequence[Event]) -> None:
+        """Store what happened; a run of which something cannot be stored is made again later."""
+        for event in events:
+            if not self._agenda.knows(event.key):
+                continue
+            try:
+                self._take(event)
+            except StorageError as error:
+                self._trouble = self._trouble or error
+                self._agenda.forget(event.key)
+
+    def _take(self, event: Event) -> None:
+        match event:
+            case Reported(key=key, step=step, metrics=metrics):
+                self._record.report(key, step, metrics)
+                self._tracker.reported(key, step, metrics)
+            case Finished(key=key, ended=ended):
+                self._begun.pop(key, None)
+                result = self._agenda.finish(key, ended)
+                if result is not None:
+                    self._tracker.ended(key, result)
+                    self._ending.judge(result)
+            case Started(key=key):
+                self._begun[key] = monotonic()
+
+    def let_go(self) -> None:
+        """Have runs that would lose much leave a checkpoint, if they are quick."""
+        self._agenda.closing = True
+        now, often = monotonic(), self._often
+        flying = self._agenda.flying()
+        long = {key for key in flying if often and now - self._begun.get(key, inf) > often}
+        for key in long:
+            self._launcher.stop(key)
+        while long & set(self._agenda.flying()) and monotonic() < now + _GRACE:
+            self.take(self._launcher.poll(0.1))

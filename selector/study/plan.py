@@ -18,6 +18,7 @@ from selector.study.extension import new_trials
 from selector.study.followup import everything
 from selector.study.power import detectable_difference, smallest_difference, unit_deviation
 from selector.study.searches import Searches
+from selector.study.start import foresee
 from selector.study.stored import StoredStudy, find_study
 from selector.study.study import Arm, Study, question_changes
 from selector.study.sub_search import promotions
@@ -69,6 +70,8 @@ class Plan:
     """How what is stored under its name asks another question: `run` will refuse it."""
     missing: tuple[str, ...]
     """What is to be installed here before it can run, and how."""
+    start: str
+    """What would be taken over with --from, and what not and why; empty without."""
 
     @property
     def runs(self) -> int:
@@ -89,8 +92,12 @@ class Plan:
         return most * len(everything(self.study).arms)
 
 
-def make_plan(study: Study, runs: Path) -> Plan:
-    """The plan of a resolved study."""
+def make_plan(study: Study, runs: Path, start: str = "") -> Plan:
+    """The plan of a resolved study, which would start from what is called `start`.
+
+    Raises:
+        StudyError: there is nothing under that name.
+    """
     arms = tuple(_arm_plan(study, arm) for arm in study.arms)
     stored = find_study(study.name, runs)
     changes = question_changes(stored.study, study) if stored else []
@@ -110,6 +117,7 @@ def make_plan(study: Study, runs: Path) -> Plan:
         estimated_seconds=_estimated_seconds(study, stored, arms) if not changes else None,
         changes=tuple(changes),
         missing=_missing(study),
+        start=foresee(start, study, runs) if start else "",
         detectable=detectable[-1],
         detectable_metric=_in_metric(study, units),
         detectable_first=detectable[0],

@@ -92,9 +92,9 @@ class Proposals:
         """
         study, arm, index = self.study, search.arm, search.asked
         taken = self._start.adopted.get(arm.name)
-        if taken is not None and index < len(taken.of(search.number)):
-            chosen = dict(taken.of(search.number)[index])
-            return chosen, assign(arm.config, chosen)
+        first_ones = taken.of(search.number) if taken is not None else ()
+        if index < len(first_ones) and (chosen := first_ones[index]) is not None:
+            return dict(chosen), assign(arm.config, chosen)
         extensions = self.searches.arms[arm.name].extensions
         space, extension = space_at(arm, extensions, search.number, index)
         sampler, past, first, total = self._sampler, search.past, 0, search.total

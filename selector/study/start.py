@@ -17,9 +17,10 @@ from selector.config.technique import Value
 from selector.errors import StudyError
 from selector.study.history import as_tuple, parsed, prior, prior_note, read_observations
 from selector.study.sampler import Past
-from selector.study.stored import find_study
+from selector.study.stored import check_name, find_study
 from selector.study.study import Study
 from selector.study.takeover import Adopted, adopted, takeover_note
+from selector.track.lock import is_locked
 from selector.track.record import FORMAT, Record
 from selector.track.run import Told
 from selector.track.store import Store
@@ -51,8 +52,7 @@ def start_from(name: str, study: Study, record: Record, runs: Path) -> str:
         StudyError: there is nothing under that name, or the study has begun otherwise.
         ConfigError: what is there is judged otherwise than the study.
     """
-    if name == study.name:
-        raise StudyError(f"--from: {name} is this study; `selector run {name}` goes on with it")
+    _refuse_itself(name, study)
     known = read_start(record.store)
     if known.name == name:
         return ""
@@ -63,18 +63,44 @@ def start_from(name: str, study: Study, record: Record, runs: Path) -> str:
             f"{path}: {study.name} began {began}, and its trials rest on that; `name="
             f"{study.name}_2` stores one that starts from {name} beside it"
         )
+    if is_locked(runs / check_name(name)):
+        raise StudyError(
+            f"--from: {runs / name} is being run; wait for it, or end it: `selector stop {name}`"
+        )
     stored = find_study(name, runs)
     takes = adopted(stored, study) if stored is not None else {}
     observations = read_observations(name, runs)
     rest = [arm for arm in study.arms if arm.name not in takes]
     found = prior(observations, study, rest)
     write_start(record.store, Start(name=name, known=found, adopted=takes))
-    notes = [takeover_note(stored, study, takes)] if stored is not None else []
+    notes = [takeover_note(stored, study)] if stored is not None else []
     if rest:
         notes.append(prior_note(observations, study, rest))
     note = "; ".join(notes)
     record.decide({"decision": DECISION, "from": name, "note": note})
     return note
+
+
+def foresee(name: str, study: Study, runs: Path) -> str:
+    """What `start_from` would take over of the study called `name`; of an import: what fits.
+
+    Raises:
+        StudyError: there is nothing under that name.
+        ConfigError: what is there is judged otherwise than the study.
+    """
+    _refuse_itself(name, study)
+    stored = find_study(name, runs)
+    if stored is None:
+        return prior_note(read_observations(name, runs), study)
+    return takeover_note(stored, study)
+
+
+def _refuse_itself(name: str, study: Study) -> None:
+    if name == study.name:
+        raise StudyError(
+            f"--from: {name} is this study; `selector run {name}` goes on with it, and"
+            f" name={name}_2 stores another that takes over its runs"
+        )
 
 
 def write_start(store: Store, start: Start) -> None:

@@ -1,8 +1,10 @@
 """Another study's finished runs, where this study would make the very same ones.
 
-Trials of an arm that is there in both are adopted: they are its first ones, in the order they were
-made, so that whatever proposed them, their runs are found again by their fingerprints. Where a
-range has become wider, trials in its new part follow: as many for its length as the old part had.
+Trials of an arm that is there in both are adopted: each keeps its place in its sub-search, so that
+whatever proposed it, its runs are found again by their fingerprints. A place between them whose
+trial crashed or does not fit is filled by the sampler: were the others moved up, a sampler that
+names its points by their place would name some of them twice. Where a range has become wider,
+trials in its new part follow: as many for its length as the old part had.
 """
 
 from __future__ import annotations
@@ -48,8 +50,8 @@ class Part:
 class Adopted:
     """What an arm takes over of another study's search."""
 
-    trials: Sequence[Sequence[Mapping[str, Scalar]]]
-    """Sub-search -> the values of its first trials."""
+    trials: Sequence[Sequence[Mapping[str, Scalar] | None]]
+    """Sub-search -> the values of its first trials; None where the sampler says them."""
     parts: Sequence[Part] = ()
     more: int = 0
     """Trials that each sub-search has beyond the budget's: where a range has become wider."""
@@ -58,12 +60,20 @@ class Adopted:
     def read(cls, mapping: Mapping[str, Any]) -> Adopted:
         """From its form in JSON."""
         return cls(
-            trials=[[dict(values) for values in trials] for trials in mapping["trials"]],
+            trials=[
+                [None if values is None else dict(values) for values in trials]
+                for trials in mapping["trials"]
+            ],
             parts=[Part(**part) for part in mapping["parts"]],
             more=int(mapping["more"]),
         )
 
-    def of(self, sub_search: int) -> Sequence[Mapping[str, Scalar]]:
+    @property
+    def count(self) -> int:
+        """Trials of all sub-searches."""
+        return sum(values is not None for trials in self.trials for values in trials)
+
+    def of(self, sub_search: int) -> Sequence[Mapping[str, Scalar] | None]:
         """The first trials of a sub-search."""
         return self.trials[sub_search] if sub_search < len(self.trials) else ()
 
@@ -90,36 +100,59 @@ def adopted(old: StoredStudy, study: Study) -> dict[str, Adopted]:
     """Arm of `study` -> what it takes over of `old`; arms without a common trial are left out."""
     if study.sampler.name == "grid":  # names its points itself; those that are known are found
         return {}
-    there = finished_runs(old.record)
     found = {}
     for arm in study.arms:
-        before = next((other for other in old.study.arms if other.name == arm.name), None)
-        if before is None:
-            continue
-        searches: dict[int, list[dict[str, Scalar]]] = {}
-        for _, trial in sorted(old.record.trials.items()):
-            if trial.arm == arm.name and _fits(trial, arm, study, there):
-                searches.setdefault(trial.sub_search, []).append(dict(trial.values))  # type: ignore[arg-type]
-        if searches:
-            most = study.trials_in(arm)
-            trials = [searches.get(place, [])[:most] for place in range(max(searches) + 1)]
+        searches: dict[int, dict[int, Mapping[str, Scalar]]] = {}
+        for trial in _common(old, study, arm):
+            searches.setdefault(trial.sub_search, {})[trial.index] = trial.values  # type: ignore[assignment]
+        most = study.trials_in(arm)
+        trials = [_in_places(searches.get(place, {}), most) for place in range(_end(searches))]
+        if any(values is not None for row in trials for values in row):
+            before = next(other for other in old.study.arms if other.name == arm.name)
             found[arm.name] = _with_new_parts(before, arm, study, trials)
     return found
 
 
-def takeover_note(old: StoredStudy, study: Study, takes: Mapping[str, Adopted]) -> str:
-    """What is taken over, arm by arm, or why nothing is; for people."""
-    words = []
+def takeover_note(old: StoredStudy, study: Study) -> str:
+    """What would be taken over, arm by arm, or why nothing is; for people."""
+    takes, words = adopted(old, study), []
     for arm in study.arms:
-        if arm.name in takes:
-            own = takes[arm.name]
-            count = sum(map(len, own.trials))
-            more = f" and {own.more} more a sub-search in the wider range" if own.more else ""
-            words.append(f"{arm.name}: {count} trials{more}")
-        else:
+        common = _common(old, study, arm)
+        if not common:
             words.append(f"{arm.name}: none ({_why_not(old.study, study, arm)})")
+            continue
+        numbers = {trial.number for trial in common}
+        runs = sum(
+            item.trial is not None and item.trial.number in numbers
+            for item in finished_runs(old.record).values()
+        )
+        own = takes.get(arm.name)
+        trials = own.count if own else len(common)
+        more = f", and {own.more} more a sub-search in the wider range" if own and own.more else ""
+        words.append(f"{arm.name}: {trials} trials (up to {runs} runs{more})")
     listed = ", ".join(words)
     return f"taken over from {old.study.name}, with all their runs that are the same: {listed}"
+
+
+def _common(old: StoredStudy, study: Study, arm: Arm) -> list[Trial]:
+    """The trials of the arm of that name whose first run is over and could be one of `arm`'s."""
+    there = finished_runs(old.record)
+    return [
+        trial
+        for _, trial in sorted(old.record.trials.items())
+        if trial.arm == arm.name and _fits(trial, arm, study, there)
+    ]
+
+
+def _in_places(
+    found: Mapping[int, Mapping[str, Scalar]], most: int
+) -> list[Mapping[str, Scalar] | None]:
+    """Trials by their place in a sub-search, in a row of at most so many."""
+    return [found.get(index) for index in range(min(_end(found), most))]
+
+
+def _end(places: Mapping[int, object]) -> int:
+    return max(places, default=-1) + 1
 
 
 def _fits(trial: Trial, arm: Arm, study: Study, there: Mapping[str, StoredRun]) -> bool:
@@ -145,7 +178,10 @@ def _fits(trial: Trial, arm: Arm, study: Study, there: Mapping[str, StoredRun]) 
 
 
 def _with_new_parts(
-    before: Arm, arm: Arm, study: Study, trials: Sequence[Sequence[Mapping[str, Scalar]]]
+    before: Arm,
+    arm: Arm,
+    study: Study,
+    trials: Sequence[Sequence[Mapping[str, Scalar] | None]],
 ) -> Adopted:
     """The trials, and further ones in what is new of the ranges where the budget leaves too few."""
     most, kept = study.trials_in(arm), max(map(len, trials))

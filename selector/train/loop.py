@@ -96,7 +96,7 @@ class Training:
                 for step, share in member.resume(snapshot):
                     self.bank.scale_rates(slot, share, step)
                 self.bank.restore(slot, snapshot.state)
-            except ValueError as error:
+            except (ValueError, KeyError) as error:  # another version may have named it otherwise
                 checkpoints.set_aside(path, error)
                 self.bank.leave(slot)
                 continue

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
@@ -61,7 +62,7 @@ class Checkpoints:
                 snapshot, manifest = load_snapshot(path)
                 if manifest.get("run") != self._fingerprint:
                     raise ValueError(f"{path}: was left by another run")
-            except (OSError, ValueError, SafetensorError) as error:
+            except (OSError, ValueError, SafetensorError, RecursionError) as error:
                 self.set_aside(path, error)
                 continue
             yield path, snapshot
@@ -70,7 +71,8 @@ class Checkpoints:
         """Never try the state in `path` again."""
         self._damaged += 1
         _log.warning("%s is set aside: %s", path.name, error)
-        set_aside(path)
+        with suppress(OSError):  # where nothing can be written, it is passed over all the same
+            set_aside(path)
 
     def facts(self) -> dict[str, int]:
         """What went wrong with them, for the run's result."""
@@ -106,6 +108,6 @@ class Checkpoints:
         try:
             save_snapshot(path, snapshot, run=self._fingerprint, torch=torch.__version__)
             forget_checkpoints(folder, keep=_KEEP)
-        except (OSError, SelectorError) as error:  # a full disk costs the state, not the run
+        except (OSError, SelectorError, MemoryError) as error:  # it costs the state, not the run
             self._missed += 1
             _log.warning("no state was kept after %d steps: %s", snapshot.state.step, error)

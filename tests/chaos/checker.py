@@ -38,11 +38,11 @@ def violations(folder: Path, *, finished: bool = True) -> list[str]:
     broken = _trials(folder) + _runs(folder, finished) + _leftovers(folder) + _manifests(folder)
     try:
         stored = find_study(folder.name, folder.parent)
+        if stored is None:
+            return [*broken, "study.yaml is not there"]
+        return broken + _counts(stored, finished) + _decisions(stored) + _mirrored(stored)
     except Exception as error:  # noqa: BLE001 - whatever it is, the study cannot be read
         return [*broken, f"cannot be read: {error}"]
-    if stored is None:
-        return [*broken, "study.yaml is not there"]
-    return broken + _counts(stored, finished) + _decisions(stored) + _mirrored(stored)
 
 
 def _trials(folder: Path) -> list[str]:

@@ -18,6 +18,11 @@ from tests.chaos.points import command, tiny
 SAID = "reports/tiny/recommendation.json"
 FILES = ("study.yaml", "decisions.jsonl", "trial.yaml", "run.yaml", "metrics.jsonl", "result.json")
 EVERY = 1 if os.environ.get("SELECTOR_CHAOS_POINTS") == "all" else 7
+#: The others are of the same code, and take longer.
+_QUICK = ("result.json", "decisions.jsonl")
+SOME_QUICK = [
+    pytest.param(name, marks=() if name in _QUICK else pytest.mark.slow) for name in FILES
+]
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +104,7 @@ def goes_on_or_is_named(folder: Path, plain: Path, path: Path) -> str:
     return "named"
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", SOME_QUICK)
 def test_a_file_cut_off_at_any_byte_is_named_or_means_less(copy, name):
     whole, path = content(copy), one(copy, name)
     kept = path.read_bytes()
@@ -118,7 +123,7 @@ def test_a_file_cut_off_at_any_byte_is_named_or_means_less(copy, name):
             assert length < kept.index(b"\n") + 1, "a shorter curve was taken for the whole one"
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", SOME_QUICK)
 def test_a_flipped_bit_is_seen(copy, name):
     whole, path = content(copy), one(copy, name)
     kept = path.read_bytes()
@@ -137,7 +142,7 @@ def test_a_flipped_bit_is_seen(copy, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", SOME_QUICK)
 def test_a_study_with_a_file_cut_off_goes_on_or_names_it(plain, tmp_path, name):
     said = set()
     size = one(plain, name).stat().st_size
@@ -180,7 +185,7 @@ def test_a_run_that_was_moved_to_another_disk_and_linked_is_read(copy, plain, tm
     assert content(copy) == before
 
 
-@pytest.mark.parametrize("name", ["lock", "requests", "start.json", *FILES])
+@pytest.mark.parametrize("name", ["lock", "requests", "start.json", *SOME_QUICK])
 def test_a_pipe_in_the_place_of_a_file_does_not_hang(copy, plain, name):
     found = sorted((copy / "runs" / "tiny").rglob(name))
     path = found[0] if found else copy / "runs" / "tiny" / name

@@ -101,6 +101,7 @@ def test_a_second_controller_is_refused(workplace):
     assert process.poll() is None
 
 
+@pytest.mark.slow
 def test_a_worker_killed_in_mid_run_costs_one_attempt(workplace):
     process = workplace.start("run", "./study.yaml", SLOW)
     workplace.wait_for(2)

@@ -125,6 +125,7 @@ def test_a_server_that_is_killed_and_started_again_has_everything_once(
     assert mirrored < 1.25 * alone + 1, (mirrored, alone)
 
 
+@pytest.mark.slow
 def test_sync_delivers_a_study_that_was_not_mirrored(workplace: Workplace) -> None:
     workplace.run("run", "study.yaml", "budget.trials=1")
     runs = workplace.finished()

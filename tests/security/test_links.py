@@ -10,12 +10,10 @@ from pathlib import Path
 import pytest
 
 from selector.errors import StudyError
-from selector.launch.worker import _log
+from selector.launch.output import logged
 from selector.track.lock import study_lock
 from selector.track.record import Record
-from selector.track.run import Run
 from selector.track.store import FolderStore
-from tests.launch.examples import function_run
 
 
 @pytest.fixture
@@ -61,8 +59,7 @@ def test_a_file_that_is_a_link_is_replaced_or_refused(place: tuple[Path, Path]) 
         Record(store).decide({"decision": "x"})
     with pytest.raises(StudyError, match="cannot be written to"), study_lock(runs / "x"):
         pass
-    run = Run(**{**vars(function_run("a", "learns")), "folder": runs / "x"})
-    with pytest.raises(OSError, match="symbolic links"), _log(run):
+    with pytest.raises(OSError, match="symbolic links"), logged(runs / "x"):
         pass
 
 

@@ -207,7 +207,7 @@ def test_a_database_that_another_process_locks_for_a_while_gets_everything(store
     assert len(stored.history(stored.found("locked")["a"])) == 2 * 10 + 1
 
 
-@pytest.mark.parametrize("away", [closed_port, silent_port])
+@pytest.mark.parametrize("away", [closed_port, pytest.param(silent_port, marks=pytest.mark.slow)])
 def test_a_server_that_is_away_holds_nobody(
     away: Away, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

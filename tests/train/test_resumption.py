@@ -103,13 +103,19 @@ def attempts(
     "parts",
     [
         pytest.param({"optimizer": "adamw", "regularization": {"dropout": 0.2}}, id="adamw"),
-        pytest.param({"optimizer": "muon", "regularization": {"ema": 0.1}}, id="muon-ema"),
+        pytest.param(
+            {"optimizer": "muon", "regularization": {"ema": 0.1}},
+            id="muon-ema",
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             {"optimizer": "adafactor", "regularization": {"swa": 0.5}},
             id="swa",
             marks=pytest.mark.slow,
         ),
-        pytest.param({"optimizer": "sgd", "schedule": PLATEAU}, id="plateau"),
+        pytest.param(
+            {"optimizer": "sgd", "schedule": PLATEAU}, id="plateau", marks=pytest.mark.slow
+        ),
         pytest.param(
             {"optimizer": "adamw", "values": {"lr": 0.3}, "regularization": {"patience": 2}},
             id="patience",
@@ -169,6 +175,19 @@ def _no_state(path: Path) -> None:
     (path / checkpoint.STATE).unlink()
 
 
+def _swap(path: Path) -> None:
+    """The states of two steps, each at the other's place."""
+    _, before = whole_checkpoints(path.parents[1])
+    newer, older = path / checkpoint.STATE, before / checkpoint.STATE
+    content = newer.read_bytes()
+    newer.write_bytes(older.read_bytes())
+    older.write_bytes(content)
+
+
+def _nest(path: Path) -> None:
+    (path / MANIFEST).write_text("[" * 200_000)
+
+
 class _Evil:
     def __reduce__(self) -> Any:
         return (Path.touch, (Path("executed"),))
@@ -186,7 +205,7 @@ def _pickle(path: Path) -> None:
         _pickle,
         *(
             pytest.param(damage, marks=pytest.mark.slow)
-            for damage in (_truncate, _empty, _no_state)
+            for damage in (_truncate, _empty, _no_state, _nest)
         ),
     ],
 )
@@ -220,6 +239,18 @@ def test_half_of_a_state_is_none_and_without_any_the_run_begins_again(
     assert "resumed_after_step" not in ended.facts
 
 
+def test_two_states_that_were_swapped_are_both_set_aside(
+    attempts: Callable[..., Attempts],
+) -> None:
+    made = attempts()
+    made.cut(after=8)
+    assert made.run.folder is not None
+    _swap(whole_checkpoints(made.run.folder)[0])
+    ended = made.assert_same()
+    assert "resumed_after_step" not in ended.facts
+    assert ended.facts["damaged_checkpoints"] == 2
+
+
 def test_the_state_of_another_run_is_not_used(
     attempts: Callable[..., Attempts], tmp_path: Path
 ) -> None:
@@ -233,6 +264,7 @@ def test_the_state_of_another_run_is_not_used(
     assert "resumed_after_step" not in ended.facts
 
 
+@pytest.mark.slow
 def test_a_run_in_pieces_among_neighbours(
     attempts: Callable[..., Attempts], tmp_path: Path, recorder: Callable[..., Any]
 ) -> None:

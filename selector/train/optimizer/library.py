@@ -9,7 +9,6 @@ weights that are judged, and the state that longer runs go on from. The update i
 from __future__ import annotations
 
 import importlib
-import zlib
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from enum import Enum
@@ -23,6 +22,7 @@ from selector.config.algorithms import Capability, capability
 from selector.errors import ConfigError
 from selector.train.layout import Layout
 from selector.train.optimizer.base import Optimizer
+from selector.train.optimizer.drawing import drawn_from
 from selector.train.optimizer.groups import Group
 from selector.train.optimizer.kept import content_of, kept
 from selector.train.optimizer.step import Step
@@ -112,10 +112,7 @@ class Library(Optimizer):
         for group, rate in zip(self._own.param_groups, self._rates, strict=True):
             group[self.capability.rate] = rate * share
         self._hand_over()
-        devices = [self.parameters.device] if self.parameters.is_cuda else []
-        with torch.random.fork_rng(devices):
-            # What a library draws comes from the global generators.
-            torch.manual_seed(zlib.crc32(f"{self._seed}/{self._made}".encode()))
+        with drawn_from(self._seed, self._made, self.parameters.device):
             self._switch(train=True)
             self._own.step(**self._extra())
         self._take_back()

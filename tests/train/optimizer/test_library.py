@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import zlib
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -25,6 +26,7 @@ from selector.train.bank import Bank
 from selector.train.data.corpus import Corpus
 from selector.train.feed import Feed
 from selector.train.loop import train
+from selector.train.optimizer.drawing import drawn_from
 from selector.train.optimizer.tier_2 import TIER_2
 from selector.train.regularization.loss import cross_entropy
 
@@ -278,3 +280,16 @@ def test_runs_that_are_not_banked_train_one_after_the_other(
     assert [key for key, _ in kept.ended] == ["r1", "r2"]
     assert {ended.facts["width"] for _, ended in kept.ended} == {1}
     assert kept.curve("r2", "validation/loss") == alone.curve("r2", "validation/loss")
+
+
+def test_what_a_library_draws_follows_from_run_and_step_alone() -> None:
+    def drawn(seed: int, step: int) -> tuple[float, float, float]:
+        with drawn_from(seed, step, torch.device("cpu")):
+            return float(torch.rand(())), float(np.random.random()), random.random()
+
+    before = (torch.get_rng_state(), np.random.get_state(legacy=False), random.getstate())
+    assert drawn(1, 2) == drawn(1, 2)
+    assert not set(drawn(1, 2)) & {*drawn(1, 3), *drawn(2, 2)}
+    assert torch.equal(before[0], torch.get_rng_state())
+    assert str(before[1]) == str(np.random.get_state(legacy=False))
+    assert before[2] == random.getstate()
