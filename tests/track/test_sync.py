@@ -220,15 +220,19 @@ def test_another_store_gets_everything_too(study: Study, tmp_path: Path) -> None
     assert sorted(other.found(study.name)) == sorted(study.stored.found(study.name))
 
 
-def test_a_run_that_cannot_be_read_does_not_hold_up_the_others(study: Study) -> None:
+def test_a_run_that_is_damaged_does_not_hold_up_the_others(study: Study) -> None:
     bad = next(study.record.runs()).run
     assert bad.folder
-    (bad.folder / "metrics.jsonl").write_text("{broken\n")
-    done = study.sync()
-    assert done.created == 7
-    assert [line.partition(":")[0] for line in done.refused] == [bad.key]
-    (bad.folder / "metrics.jsonl").write_text('{"step": 1, "loss": 1.0}\n')
-    assert (study.sync().completed, study.sync().unchanged) == (1, 8)
+    rows = bad.folder / "metrics.jsonl"
+    whole = rows.read_text()
+    for damaged, created in (("{broken\n", 7), (whole.replace("1", "2"), 0)):
+        rows.write_text(damaged)
+        done = study.sync()
+        assert done.created == created
+        assert [line.partition(":")[0] for line in done.refused] == [bad.key]
+        assert "is damaged" in done.refused[0]
+    rows.write_text(whole)
+    assert (study.sync().created, study.sync().unchanged) == (1, 8)
 
 
 @pytest.mark.parametrize("away", [closed_port, silent_port])
