@@ -27,7 +27,7 @@ PARTS = {
     "Proposals": {"suggest": "propose"},
     "Record": {"add_trial": "trial.yaml", "ask": "run.yaml", "report": "report",
                "finish": "result.json", "curve": "read the curve"},
-    "Decisions": {"decide": "decide", "note_finalist": "decide"},
+    "Decisions": {"decide": "decide"},
 }  # fmt: skip
 
 

@@ -21,6 +21,11 @@ from selector.errors import ConfigError
 
 T = TypeVar("T")
 _TECHNIQUE_PARTS = ("optimizer", "schedule")
+#: Parts that are the same in most of a study's trials, and frozen through and through, so that
+#: one decoded instance can serve them all; an objective's parameters are a user's mapping.
+_SHARED_PARTS = frozenset(PARTS) - {"objective"}
+_MOST_DECODED = 256
+_decoded: dict[tuple[str, str], Any] = {}
 
 
 class Mistakes:
@@ -60,10 +65,8 @@ def run_config(mapping: Mapping[str, Any]) -> RunConfig:
             mistakes.add(part, "missing")
         elif not isinstance(mapping[part], Mapping):
             mistakes.add(part, f"expected a mapping, got {mapping[part]!r}")
-        elif part in _TECHNIQUE_PARTS:
-            parts[part] = technique(mapping[part], part, mistakes)
         else:
-            parts[part] = dataclass_from(hints[part], mapping[part], part, mistakes)
+            parts[part] = _part(part, hints[part], mapping[part], mistakes)
     if parts.get("schedule") and parts.get("objective"):
         for line in schedule_mistakes(parts["schedule"], parts["objective"]):
             mistakes.add("", f"schedule.{line}")
@@ -75,6 +78,23 @@ def run_config(mapping: Mapping[str, Any]) -> RunConfig:
         mistakes.lines += str(error).splitlines()
     mistakes.raise_if_any()
     return config
+
+
+def _part(name: str, kind: type, mapping: Mapping[str, Any], mistakes: Mistakes) -> Any:
+    """A part of a run's configuration; ten thousand trials share most of theirs."""
+    known = (name, repr(mapping)) if name in _SHARED_PARTS else None
+    if known is not None and known in _decoded:
+        return _decoded[known]
+    before = len(mistakes.lines)
+    if name in _TECHNIQUE_PARTS:
+        part: Any = technique(mapping, name, mistakes)
+    else:
+        part = dataclass_from(kind, mapping, name, mistakes)
+    if known is not None and part is not None and len(mistakes.lines) == before:
+        if len(_decoded) >= _MOST_DECODED:
+            _decoded.clear()
+        _decoded[known] = part
+    return part
 
 
 def technique(mapping: Mapping[str, Any], where: str, mistakes: Mistakes) -> Technique | None:

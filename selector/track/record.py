@@ -28,6 +28,7 @@ from selector.config.schema import RunConfig
 from selector.errors import ConfigError, StudyError
 from selector.track.run import Outcome, Result, Run, Stage, Told, Trial
 from selector.track.seal import broken, checksum, sealed
+from selector.track.simple_yaml import simple
 from selector.track.store import Store
 
 FORMAT = 1
@@ -55,7 +56,8 @@ def to_yaml(mapping: Mapping[str, Any]) -> str:
 
 def from_yaml(text: str) -> Any:
     """What `to_yaml` wrote."""
-    return yaml.load(text, Loader=_Loader)
+    found = simple(text)
+    return yaml.load(text, Loader=_Loader) if found is None else found
 
 
 class Record:

@@ -16,6 +16,7 @@ import statistics
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ from tests.chaos.place import Place
 
 VICTIMS = ("controller", "forkserver", "worker", "all")
 ORPHAN_SECONDS = 1.0
+_GAP = 12.0  # seconds between kills on average: twice what a run takes, and restarts
 
 
 @dataclass
@@ -143,15 +145,22 @@ def _rows(place: Place) -> str:
 
 
 def main(kills: int, seed: int) -> int:
-    """The long form: returns 0 where everything held, and prints the figures."""
+    """The long form: returns 0 where everything held, and prints the figures.
+
+    Both studies run at the same time, each with one worker: a core each, and the same neighbours.
+    """
     top = Path(tempfile.mkdtemp(prefix="selector-chaos-"))
-    budget = (f"budget.trials={max(3, kills // 4)}", "budget.replicates=2", "budget.tokens=200000")
+    budget = (
+        *(f"budget.trials={max(3, kills // 2)}", "budget.replicates=2", "budget.tokens=200000"),
+        *("budget.most_replicates=2", "budget.extensions=0", "launcher.checkpoint_seconds=1"),
+    )
     plain, hurt = real_study(top / "plain", *budget), real_study(top / "hurt", *budget)
     try:
-        whole = uninterrupted(plain, 3600)
+        with ThreadPoolExecutor(1) as beside:
+            undisturbed = beside.submit(uninterrupted, plain, 5400)
+            campaign = kill_at_random(hurt, kills, seed=seed, gap=_GAP, seconds=5400)
+            whole = undisturbed.result()
         runs = len(results(plain.study))
-        gap = max(1.0, 1.2 * whole / kills)
-        campaign = kill_at_random(hurt, kills, seed=seed, gap=gap, seconds=4 * whole + 600)
         broken = violations(hurt.study)
         same = conclusions(hurt.recommendation) == conclusions(plain.recommendation)
         again = sorted(campaign.again) or [float("nan")]
