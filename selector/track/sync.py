@@ -21,6 +21,8 @@ from selector.track.outbox import Entry, Files
 from selector.track.record import Record
 from selector.track.shown import is_complete
 
+_INTERRUPTED = "interrupted; the same command goes on"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Synced:
@@ -74,12 +76,12 @@ def sync(
 
     def show(entry: Entry, found: Found | None) -> None:
         if number := interrupted():
-            raise Interrupted("interrupted; the same command goes on", number)
+            raise Interrupted(_INTERRUPTED, number)
         work.show(entry, found)
         on_progress(work.shown, total)
 
     try:
-        with _reached(store):
+        with _reached(store, interrupted):
             for found in work.mirror.found(study):
                 if entry := waiting.pop(found.key, None) if found.kind == "run" else None:
                     show(entry, found)
@@ -171,13 +173,15 @@ class _Work:
 
 
 @contextmanager
-def _reached(store: MlflowStore) -> Iterator[None]:
+def _reached(store: MlflowStore, interrupted: Callable[[], int]) -> Iterator[None]:
     """Say in one sentence that the store is not there; MLflow's errors have no common parent."""
     try:
         yield
     except SelectorError:
         raise
     except Exception as error:
+        if number := interrupted():  # meanwhile: nobody waits for a reason
+            raise Interrupted(_INTERRUPTED, number) from error
         why, other = in_a_line(error), "or name another with --uri; the same command goes on"
         if store.uri.startswith("sqlite:"):
             raise SelectorError(

@@ -283,6 +283,14 @@ def test_an_interrupted_one_goes_on(study: Study) -> None:
     assert (done.created, done.unchanged) == (5, 3)
 
 
+def test_one_that_is_interrupted_while_a_server_is_silent_says_so(study: Study) -> None:
+    with closed_port() as port:
+        store = MlflowStore(f"http://127.0.0.1:{port}", Path("artifacts"))
+        with pytest.raises(Interrupted) as raised:
+            study.sync(store, interrupted=lambda: 15)
+    assert raised.value.exit_code == 143
+
+
 def test_the_next_command_completes_what_a_killed_one_did_not_deliver(study: Study) -> None:
     study.sync()
     study.run(7, steps=2, ending=over(7))  # over, and nobody told MLflow
