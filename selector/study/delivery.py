@@ -161,6 +161,8 @@ def _is_web_address(text: str) -> bool:
 
 
 def _reason(error: object) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {_WEBHOOK_SECONDS:g} s"
     words = error.strerror if isinstance(error, OSError) else None
     return words or type(error).__name__
 

@@ -94,7 +94,7 @@ class Notifier:
         self._thread.join(seconds)
         if self._thread.is_alive():
             self._failures.append(f"not everything went out within {seconds:g} s")
-        return f"Nobody was told: {'; '.join(self._failures)}." if self._failures else ""
+        return f"Not everybody was told: {'; '.join(self._failures)}." if self._failures else ""
 
     def _deliver(self) -> None:
         while (message := self._waiting.get()) is not None:

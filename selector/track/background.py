@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+import sqlite3
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -240,11 +241,15 @@ class BackgroundTracker(Tracker):
 def in_a_line(error: BaseException) -> str:
     """What went wrong, in a line, without a password that stood in an address.
 
-    Where the system itself refused, in its words: "Connection refused", not the six errors that
-    libraries wrap around it.
+    Where the system, SQLite or Python itself refused, in its words: "Connection refused", not the
+    six errors that libraries wrap around it.
     """
     inner: BaseException | None = error
     while inner is not None:
+        if isinstance(inner, sqlite3.Error):
+            return redacted(str(inner))[:300]
+        if isinstance(inner, ModuleNotFoundError):
+            return f"the Python package {inner.name} is not installed"
         if isinstance(inner, OSError) and inner.strerror and inner.__context__ is None:
             return inner.strerror
         if isinstance(inner, TimeoutError):

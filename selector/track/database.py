@@ -1,4 +1,4 @@
-"""MLflow's own database: where it lies, and how it comes to be there whole.
+"""MLflow's addresses, and its own database: where it lies, how it comes to be there whole.
 
 It is derived: what is lost of it comes back from the trial folders.
 """
@@ -9,12 +9,52 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
+from selector.config.secrets import redacted
 from selector.errors import ConfigError
 
 T = TypeVar("T")
+_SERVERS = ("http", "https")
+_DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+#: Their content ends with the process.
+_IN_MEMORY = ("", ":memory:")
+
+
+def refuse_unusable(uri: str) -> None:
+    """Refuse an address at which MLflow can keep nothing, before hours of training are told to it.
+
+    Whether anybody answers there is not asked.
+
+    Raises:
+        ConfigError: it is no server's or database's, or a database that ends with this process.
+    """
+    scheme, _, rest = uri.partition("://")
+    kind = scheme.partition("+")[0].lower()
+    if kind in _SERVERS and "://" in uri:
+        good = _has_host(uri)
+    elif kind in _DATABASES and "://" in uri:
+        good = kind != "sqlite" or rest.removeprefix("/").partition("?")[0] not in _IN_MEMORY
+    else:
+        good = kind == "databricks" or bool(
+            entry_points(group="mlflow.tracking_store", name=scheme)
+        )
+    if not good:
+        raise ConfigError(
+            f"{redacted(uri)!r} is no address of an MLflow store that lasts; expected a server"
+            " (http://HOST:PORT, https://…, databricks) or a database (sqlite:////FOLDER/mlflow.db,"
+            " postgresql://…, mysql://…, mssql://…)"
+        )
+
+
+def _has_host(uri: str) -> bool:
+    try:
+        return bool(urlsplit(uri).hostname) and uri.isprintable() and " " not in uri
+    except ValueError:
+        return False
 
 
 def default_uri(runs: Path) -> str:

@@ -21,6 +21,7 @@ from typing import IO
 from selector.errors import StudyError
 from selector.track.labels import mark
 from selector.track.run import Result
+from selector.track.store import open_end
 
 
 class Delivered:
@@ -40,20 +41,20 @@ class Delivered:
     def __init__(self, folder: Path, place: str, *, alone: bool = False) -> None:
         self._runs: dict[str, str] = {}
         self._marks: dict[str, str] = {}
-        self._file: IO[str] | None = None
+        self._file: IO[bytes] | None = None
         path = folder / f"mirror-{mark(place)}.jsonl"
         if not folder.is_dir():
             return
         try:
-            self._file = path.open("a+", encoding="utf-8")
-        except OSError:
+            self._file = open_end(path)
+        except OSError:  # what a link leads to is not ours to write to, either
             return
         try:
             how = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
             fcntl.flock(self._file, how | fcntl.LOCK_NB)
         except BlockingIOError as error:
             self.close()
-            who = "a command that runs delivers to" if alone else "`selector sync` completes"
+            who = "another command delivers to" if alone else "`selector sync` completes"
             raise StudyError(
                 f"{folder}: {who} this mirror now; try again when it is over"
             ) from error
@@ -98,16 +99,17 @@ class Delivered:
     def close(self) -> None:
         """Release the lock."""
         if self._file is not None:
-            self._file.close()
+            with contextlib.suppress(OSError):  # what a full disk did not take is tried once more
+                self._file.close()
             self._file = None
 
     def _rows(self) -> list[dict[str, object]]:
         if self._file is None:
             return []
         self._file.seek(0)
-        text, rows = self._file.read(), []
+        text, rows = self._file.read().decode(errors="replace"), []
         if text and not text.endswith("\n"):
-            self._file.write("\n")
+            self._file.write(b"\n")
         for line in text.splitlines():
             with contextlib.suppress(ValueError):  # torn by a crash: that run is looked up again
                 row = json.loads(line)
@@ -117,7 +119,7 @@ class Delivered:
     def _append(self, row: dict[str, object]) -> None:
         if self._file is not None:
             with contextlib.suppress(OSError):
-                self._file.write(json.dumps(row) + "\n")
+                self._file.write(f"{json.dumps(row)}\n".encode())
                 self._file.flush()
 
 

@@ -10,13 +10,17 @@ import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from selector.errors import StudyError
 from selector.track.store import make_folder, open_end, refused, sweep, without_waiting
+
+#: Seconds between tries.
+_PAUSES = (0.01, 0.02, 0.04)
 
 
 @contextmanager
@@ -32,7 +36,7 @@ def study_lock(folder: Path) -> Iterator[None]:
         try:
             make_folder(folder)
             file = held.enter_context(open_end(folder / "lock"))
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _take(file)
             if not _still_there(file, folder):
                 raise StudyError(f"{folder}: was taken away just now; try again")
             file.truncate(0)
@@ -52,6 +56,19 @@ def study_lock(folder: Path) -> Iterator[None]:
             raise found from error
         sweep(folder)
         yield
+
+
+def _take(file: IO[bytes]) -> None:
+    """Lock it, past one who only looks whether it is locked: that takes microseconds.
+
+    Raises:
+        BlockingIOError: another process keeps it.
+    """
+    for pause in _PAUSES:
+        with suppress(BlockingIOError):
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(pause)
+    return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _still_there(file: IO[bytes], folder: Path) -> bool:

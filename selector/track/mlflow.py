@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from selector.config.decode import unknown
 from selector.config.secrets import redacted
 from selector.errors import ConfigError
-from selector.track.database import opened
+from selector.track.database import opened, refuse_unusable
 from selector.track.labels import mark, name, text
 from selector.track.points import Point
 from selector.track.silence import Silence
@@ -80,9 +80,13 @@ class MlflowStore:
     Args:
         uri: MLflow's tracking URI.
         artifacts: folder for files, where `uri` is not a server that has its own place for them.
+
+    Raises:
+        ConfigError: MLflow can keep nothing at this address.
     """
 
     def __init__(self, uri: str, artifacts: Path) -> None:
+        refuse_unusable(uri)
         for variable, value in ENVIRONMENT.items():
             os.environ.setdefault(variable, value)
         self.uri = uri

@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -163,7 +164,8 @@ class Record:
         found = []
         for number, line in enumerate(self.store.lines("decisions.jsonl"), 1):
             if what := broken("decisions.jsonl", line):
-                raise _damaged(self.store, "decisions.jsonl", f"line {number}: {what}")
+                with _irreplaceable():
+                    raise _damaged(self.store, "decisions.jsonl", f"line {number}: {what}")
             decision = json.loads(line)
             del decision["check"]
             found.append(decision)
@@ -203,7 +205,8 @@ class Record:
         self.store.write(name, sealed(name, text))
 
     def _read_trial(self, folder: str) -> None:
-        trial = _read(self.store, f"{folder}/trial.yaml", _trial)
+        with _irreplaceable():
+            trial = _read(self.store, f"{folder}/trial.yaml", _trial)
         if trial is None:  # the controller died before it had written it: never asked
             return
         self.trials[trial.number] = trial
@@ -254,6 +257,17 @@ def _damaged(store: Store, name: str, what: str) -> _DamagedError:
     return _DamagedError(f"{store.path(name) or name}: is damaged: {what}")
 
 
+@contextmanager
+def _irreplaceable() -> Iterator[None]:
+    """Say what to do about a damaged file whose content nothing else tells."""
+    try:
+        yield
+    except _DamagedError as error:
+        raise StudyError(
+            f"{error}; put it back from a copy, or start again under another name"
+        ) from error
+
+
 def _over(run: Run, mapping: Mapping[str, Any]) -> tuple[Result, str]:
     """A run's result, and the check of its rows."""
     told, value = mapping.get("told"), mapping["value"]
@@ -290,7 +304,8 @@ def stored_study(store: Store) -> dict[str, Any] | None:
     Raises:
         StudyError: it cannot be read.
     """
-    return _read(store, "study.yaml", dict)
+    with _irreplaceable():
+        return _read(store, "study.yaml", dict)
 
 
 def _read(store: Store, name: str, read: Callable[[Mapping[str, Any]], T]) -> T | None:

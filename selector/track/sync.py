@@ -19,6 +19,9 @@ from selector.track.mlflow import Found, MlflowStore
 from selector.track.origins import entries
 from selector.track.outbox import Entry, Files
 from selector.track.record import Record
+from selector.track.shown import is_complete
+
+_INTERRUPTED = "interrupted; the same command goes on"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +38,7 @@ class Synced:
     removed: int
     """Runs that showed the same thing a second time, moved to MLflow's trash."""
     refused: tuple[str, ...] = ()
-    """Runs that MLflow refused, and why."""
+    """Runs that are damaged or that MLflow refused, and why."""
 
 
 def sync(
@@ -66,18 +69,19 @@ def sync(
         StudyError: a command that runs delivers to this store now.
         Interrupted: a signal came; the same command goes on.
     """
-    work = _Work(study, store, RunMirror(store, runs, alone=True), is_locked(runs / study))
+    mirror = RunMirror(store, runs, alone=True)
+    work = _Work(study, record, store, mirror, live=is_locked(runs / study))
     waiting = {entry.run.key: entry for entry in entries(study, record.runs(), arms)}
     total = len(waiting)
 
     def show(entry: Entry, found: Found | None) -> None:
         if number := interrupted():
-            raise Interrupted("interrupted; the same command goes on", number)
+            raise Interrupted(_INTERRUPTED, number)
         work.show(entry, found)
         on_progress(work.shown, total)
 
     try:
-        with _reached(store):
+        with _reached(store, interrupted):
             for found in work.mirror.found(study):
                 if entry := waiting.pop(found.key, None) if found.kind == "run" else None:
                     show(entry, found)
@@ -102,12 +106,15 @@ def sync(
 class _Work:
     """One sync: what came of each run."""
 
-    def __init__(self, study: str, store: MlflowStore, mirror: RunMirror, live: bool) -> None:
+    def __init__(
+        self, study: str, record: Record, store: MlflowStore, mirror: RunMirror, *, live: bool
+    ) -> None:
         self.mirror = mirror
         self.changes: Counter[Change] = Counter()
         self.refused: list[str] = []
         self.copies: list[str] = []
         self._study = study
+        self._record = record
         self._store = store
         self._live = live
         self._seen: set[tuple[str, str]] = set()
@@ -118,8 +125,11 @@ class _Work:
         return self.changes.total() + len(self.refused)
 
     def show(self, entry: Entry, found: Found | None) -> None:
-        """Show a run; one that MLflow refuses does not hold up the others."""
+        """Show a run; one that is damaged, or that MLflow refuses, does not hold up the others."""
         self._seen.add(("run", entry.run.key))
+        if damage := self._damage(entry, found):
+            self.refused.append(f"{entry.run.key}: {damage}")
+            return
         try:
             self.changes[self._change(entry, found)] += 1
         except StudyError:
@@ -146,6 +156,16 @@ class _Work:
             self._store.delete(copy)
         self.mirror.finish()
 
+    def _damage(self, entry: Entry, found: Found | None) -> str:
+        """Why the rows of a run that is over must not be shown; empty: they may, or are."""
+        if entry.result is None or (found is not None and is_complete(found, entry.result)):
+            return ""
+        try:
+            self._record.curve(entry.run.key)
+        except StudyError as error:
+            return str(error)
+        return ""
+
     def _change(self, entry: Entry, found: Found | None) -> Change:
         if entry.result is not None:
             return self.mirror.bring(entry, found, entry.result)
@@ -153,14 +173,19 @@ class _Work:
 
 
 @contextmanager
-def _reached(store: MlflowStore) -> Iterator[None]:
+def _reached(store: MlflowStore, interrupted: Callable[[], int]) -> Iterator[None]:
     """Say in one sentence that the store is not there; MLflow's errors have no common parent."""
     try:
         yield
     except SelectorError:
         raise
     except Exception as error:
-        raise SelectorError(
-            f"{store.place} does not answer: {in_a_line(error)}; start it, or name another with"
-            " --uri; the same command goes on"
-        ) from error
+        if number := interrupted():  # meanwhile: nobody waits for a reason
+            raise Interrupted(_INTERRUPTED, number) from error
+        why, other = in_a_line(error), "or name another with --uri; the same command goes on"
+        if store.uri.startswith("sqlite:"):
+            raise SelectorError(
+                f"{store.place} cannot be used: {why}; wait for who uses it, mend it or move the"
+                f" file away, {other}. The trial folders hold everything that it did"
+            ) from error
+        raise SelectorError(f"{store.place} does not answer: {why}; start it, {other}") from error

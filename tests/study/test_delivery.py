@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 import threading
 import time
@@ -155,3 +156,11 @@ def test_an_address_in_place_of_a_name_is_refused_without_repeating_it() -> None
     with pytest.raises(ValueError, match="expected the name of an environment variable") as raised:
         Notify(webhook_variable=f"https://hooks.example.org/{SECRET}")
     assert "hunter2" not in str(raised.value)
+
+
+def test_a_webhook_that_says_nothing_is_said_to_be_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "_WEBHOOK_SECONDS", 0.2)
+    monkeypatch.setattr(delivery, "_WEBHOOK_TRIES", 1)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        way = Webhook(f"http://127.0.0.1:{listening.getsockname()[1]}/x", "HOOK")
+        assert way.deliver(MESSAGE) == "it is away (no answer within 0.2 s)"

@@ -98,7 +98,7 @@ def test_a_failure_is_only_noted(failure: str) -> None:
     found = notifier(Heard(failure))
     found.tell("ended", "x")
     expected = "ValueError" if failure == "raise" else failure
-    assert found.close() == f"Nobody was told: the test did not take 'ended': {expected}."
+    assert found.close() == f"Not everybody was told: the test did not take 'ended': {expected}."
 
 
 def test_nothing_waits_for_a_way_that_hangs() -> None:

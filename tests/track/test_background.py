@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import sys
 import threading
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from selector.track.background import BackgroundTracker, Mirror
+from selector.track.background import BackgroundTracker, Mirror, in_a_line
 from selector.track.outbox import Entry, Files
 from selector.track.record import StoredRun
 from tests.track.examples import Told, origin, result, run
@@ -167,3 +168,23 @@ def test_a_run_that_goes_on_is_looked_at_now_and_then(tmp_path: Path) -> None:
     told.ended("a")
     assert told.tracker.close(5) == ""
     assert mirror.shown[-1] == ("a", True)
+
+
+def chained(inner: Exception) -> Exception:
+    """An error as libraries wrap it: its first line says nothing."""
+    outer = ValueError("(raised as a result of Query-invoked autoflush)\nmore")
+    outer.__cause__ = inner
+    return outer
+
+
+@pytest.mark.parametrize(
+    ("inner", "said"),
+    [
+        (sqlite3.OperationalError("database is locked"), "database is locked"),
+        (ModuleNotFoundError("No", name="psycopg"), "the Python package psycopg is not installed"),
+        (ConnectionRefusedError(111, "Connection refused"), "Connection refused"),
+        (TimeoutError(), "it does not answer in time"),
+    ],
+)
+def test_what_went_wrong_is_said_in_the_words_of_who_refused(inner: Exception, said: str) -> None:
+    assert in_a_line(chained(inner)) == said

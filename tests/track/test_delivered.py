@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import errno
+import io
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -62,7 +65,7 @@ def test_an_experiment_that_is_another_one_holds_nothing(tmp_path: Path) -> None
 
 def test_trackers_share_it_and_a_sync_has_it_alone(tmp_path: Path) -> None:
     one, two = Delivered(tmp_path, PLACE), Delivered(tmp_path, PLACE)
-    with pytest.raises(StudyError, match="a command that runs delivers to this mirror now"):
+    with pytest.raises(StudyError, match="another command delivers to this mirror now"):
         Delivered(tmp_path, PLACE, alone=True)
     Delivered(tmp_path, "another place", alone=True).close()
     one.close()
@@ -85,3 +88,46 @@ def test_without_a_folder_it_remembers_for_this_process(tmp_path: Path) -> None:
         delivered.over("a", "id", result())
         assert delivered.holds("a", result())
     assert not list(tmp_path.iterdir())
+
+
+def test_bytes_that_are_no_text_cost_one_look_and_nothing_else(tmp_path: Path) -> None:
+    with opened(tmp_path) as first:
+        for key in ("a", "b"):
+            first.over(key, f"id-{key}", result())
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes().replace(b'"id-a"', b'"id-\xff'))
+    with opened(tmp_path) as then:
+        assert not then.holds("a", result())
+        assert then.holds("b", result())
+
+
+def test_nothing_is_written_where_a_link_leads(tmp_path: Path) -> None:
+    with opened(tmp_path):
+        pass
+    (path,) = tmp_path.iterdir()
+    path.unlink()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("mine\n")
+    path.symlink_to(elsewhere)
+    with opened(tmp_path) as delivered:
+        delivered.over("a", "id-a", result())
+        assert delivered.holds("a", result())  # for this process
+    assert elsewhere.read_text() == "mine\n"
+
+
+def test_a_full_disk_fails_neither_while_it_is_used_nor_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.FileIO):
+        """What is buffered is refused when it is flushed, and again when the file is closed."""
+
+        def write(self, _: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def full(path: Path) -> IO[bytes]:
+        return io.BufferedRandom(Full(path, "w+"))
+
+    monkeypatch.setattr("selector.track.delivered.open_end", full)
+    with opened(tmp_path) as delivered:
+        delivered.over("a", "id-a", result())
+        assert delivered.holds("a", result())

@@ -49,6 +49,24 @@ class TestFolder(RecordContract):
         self.fill(record)
         assert not list(store.root.rglob("*.tmp")) + list(store.root.rglob(".*"))
 
+    @pytest.mark.parametrize("name", ["study.yaml", "decisions.jsonl", "trials/*/trial.yaml"])
+    def test_damage_that_cannot_be_mended_says_what_to_do(self, store, name):
+        record = Record(store)
+        record.write_study({"name": "x"})
+        self.fill(record)
+        record.decide({"kind": "stop", "arm": "sgd"})
+        (path,) = store.root.glob(name)
+        path.write_text(path.read_text().replace(":", ": ", 1))
+        said = f"{path.name}: is damaged: .*; put it back from a copy"
+
+        def opened() -> None:
+            again = Record(store, on_damage=lambda text: None)
+            again.study()
+            again.decisions()
+
+        with pytest.raises(StudyError, match=said):
+            opened()
+
     def test_files_carry_their_format(self, store):
         record = Record(store)
         record.write_study({"name": "x"})

@@ -220,15 +220,19 @@ def test_another_store_gets_everything_too(study: Study, tmp_path: Path) -> None
     assert sorted(other.found(study.name)) == sorted(study.stored.found(study.name))
 
 
-def test_a_run_that_cannot_be_read_does_not_hold_up_the_others(study: Study) -> None:
+def test_a_run_that_is_damaged_does_not_hold_up_the_others(study: Study) -> None:
     bad = next(study.record.runs()).run
     assert bad.folder
-    (bad.folder / "metrics.jsonl").write_text("{broken\n")
-    done = study.sync()
-    assert done.created == 7
-    assert [line.partition(":")[0] for line in done.refused] == [bad.key]
-    (bad.folder / "metrics.jsonl").write_text('{"step": 1, "loss": 1.0}\n')
-    assert (study.sync().completed, study.sync().unchanged) == (1, 8)
+    rows = bad.folder / "metrics.jsonl"
+    whole = rows.read_text()
+    for damaged, created in (("{broken\n", 7), (whole.replace("1", "2"), 0)):
+        rows.write_text(damaged)
+        done = study.sync()
+        assert done.created == created
+        assert [line.partition(":")[0] for line in done.refused] == [bad.key]
+        assert "is damaged" in done.refused[0]
+    rows.write_text(whole)
+    assert (study.sync().created, study.sync().unchanged) == (1, 8)
 
 
 @pytest.mark.parametrize("away", [closed_port, silent_port])
@@ -248,12 +252,19 @@ def test_a_server_that_is_away_is_one_sentence_within_seconds(
     assert "\n" not in str(raised.value)
 
 
+def test_a_database_that_is_none_is_said_to_be_replaceable(study: Study, tmp_path: Path) -> None:
+    (tmp_path / "none.db").write_bytes(b"no database" * 1000)
+    said = r"cannot be used: file is not a database; .*move the file away"
+    with pytest.raises(SelectorError, match=said):
+        study.sync(MlflowStore(f"sqlite:///{tmp_path / 'none.db'}", tmp_path))
+
+
 def test_it_waits_for_no_command_that_delivers_now(study: Study) -> None:
     tracker = study.stored.tracker()
     study.tracker = tracker
     study.run(7, steps=1, ending=over(7))
     wait_until(lambda: list((study.stored.runs / study.name).glob("mirror-*")) != [])
-    with pytest.raises(StudyError, match="a command that runs delivers to this mirror now"):
+    with pytest.raises(StudyError, match="another command delivers to this mirror now"):
         study.sync()
     assert tracker.close(30) == ""
     assert study.sync().created == 8
@@ -270,6 +281,14 @@ def test_an_interrupted_one_goes_on(study: Study) -> None:
     assert counts == [(1, 8), (2, 8), (3, 8)]
     done = study.sync()
     assert (done.created, done.unchanged) == (5, 3)
+
+
+def test_one_that_is_interrupted_while_a_server_is_silent_says_so(study: Study) -> None:
+    with closed_port() as port:
+        store = MlflowStore(f"http://127.0.0.1:{port}", Path("artifacts"))
+        with pytest.raises(Interrupted) as raised:
+            study.sync(store, interrupted=lambda: 15)
+    assert raised.value.exit_code == 143
 
 
 def test_the_next_command_completes_what_a_killed_one_did_not_deliver(study: Study) -> None:
