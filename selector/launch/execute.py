@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sysconfig
 import time
 import traceback
@@ -18,6 +19,8 @@ _ERROR_LINES = 20  # a deep traceback's end, and the message under it, fit on a 
 _ERROR_CHARACTERS = 4000  # an exception may print a whole tensor
 # Of Python and of what is installed: a fault seldom lies there.
 _LIBRARIES = ("<", *{sysconfig.get_path(name) for name in ("stdlib", "platlib", "purelib")})
+# The disk's trouble is no fault of the run: it is made again once there is room.
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 # PyTorch raises a plain RuntimeError with these words where the CPU's memory is spent.
 _CPU_MEMORY = "can't allocate memory"
 
@@ -58,6 +61,8 @@ def failure(error: BaseException, steps: int, seconds: float, device: str) -> En
         outcome = Outcome(error.outcome)
     elif kinds & {"MemoryError", "OutOfMemoryError"} or _CPU_MEMORY in str(error):
         outcome = Outcome.OUT_OF_MEMORY
+    elif isinstance(error, OSError) and error.errno in _DISK:
+        outcome = Outcome.LOST
     else:
         outcome = Outcome.CRASHED
     text = str(error)

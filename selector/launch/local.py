@@ -26,6 +26,7 @@ _DEATHS_A_WORKER = 4
 _LOOK_EVERY = 0.5  # seconds between looks at what runs take
 # What these leave on an accelerator cannot be trusted: memory in pieces, a context that is broken.
 _SPOILS = (Outcome.CRASHED, Outcome.OUT_OF_MEMORY)
+_STARTS = 3  # tries to start the process that starts workers
 
 
 class LocalLauncher(Launcher):
@@ -136,13 +137,25 @@ class LocalLauncher(Launcher):
         if self._server is None:
             self._server = ForkServer()
         if not self._ready:
-            self._server.wait()
+            self._await_server(self._server)
             self._limits.refuse_too_little(resident(self._server.process))
             self._selector.register(self._server.channel, selectors.EVENT_READ, None)
             self._ready = True
             self._note_processes()
             self._telemetry = open_telemetry(self._server.devices, self._pause_above, self._gauges)
         return self._server
+
+    def _await_server(self, server: ForkServer) -> None:
+        """Wait until it can fork; one that was killed on the way there is started again."""
+        for tries_left in reversed(range(_STARTS)):
+            try:
+                server.wait()
+                break
+            except LaunchError:
+                if not tries_left:
+                    raise
+                server.close()
+                self._server = server = ForkServer()
 
     def _watch(self) -> None:
         """Look at the devices, and send the runs that wait to those that are cool enough."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,13 @@ def test_memory_has_its_own_outcome(monkeypatch: pytest.MonkeyPatch, kind: Any) 
         raise kind("no more")
 
     assert ended_by(monkeypatch, body)[0].outcome is Outcome.OUT_OF_MEMORY
+
+
+def test_a_full_disk_is_no_fault_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    def body(run: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    assert ended_by(monkeypatch, body)[0].outcome is Outcome.LOST
 
 
 def test_memory_of_the_cpu_is_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -293,6 +293,14 @@ def test_an_unguarded_script_runs_once_and_ctrl_c_is_its_own(
     assert (tmp_path / "count").read_text() == "x"
 
 
+def test_a_forkserver_killed_before_it_is_ready_is_started_again() -> None:
+    with LocalLauncher(1) as launcher:
+        assert launcher._server is not None
+        os.kill(launcher._server.process, signal.SIGKILL)
+        launcher.submit(function_run("one", "learns"))
+        assert ended(drain(launcher, {"one"}), "one").outcome is Outcome.COMPLETE
+
+
 def test_a_forkserver_that_cannot_start_says_why(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
