@@ -1,6 +1,6 @@
 """Trials per hour of a random search, against the same runs in a bare pool of processes.
 
-    python -m benchmarks.overhead.trials [--rounds 2] [--trials 16] [--tokens 153600]
+    python -m benchmarks.overhead.trials [--rounds 2] [--trials 16] [--tokens 153600] [--no-row]
 
 Each round runs the whole command `selector run`, then the very same runs (configurations, seeds,
 lengths; their losses are compared) in a pool of two spawned processes, and in one process in a
@@ -63,7 +63,7 @@ def _call(command: list[str], folder: Path) -> str:
     return done.stdout
 
 
-def main(rounds: int, trials: int, tokens: int) -> None:
+def main(rounds: int, trials: int, tokens: int, *, in_a_row: bool) -> None:
     overrides = (f"budget.trials={trials}", f"budget.tokens={tokens}")
     seconds: dict[str, dict[str, list[float]]] = {}
     runs, data = 0, Path(tempfile.mkdtemp(prefix="selector-data-"))
@@ -72,12 +72,14 @@ def main(rounds: int, trials: int, tokens: int) -> None:
         try:
             if place:
                 shutil.copytree(data, folder / "runs" / "_data")
-            found = {"selector": selector(folder, *overrides)}
             if not place:
+                selector(folder, "budget.trials=2", "budget.tokens=7680")
                 shutil.copytree(folder / "runs" / "_data", data, dirs_exist_ok=True)
                 continue
+            found = {"selector": selector(folder, *overrides)}
             found["pool of two"] = bare(folder / "runs" / "trials", 2)
-            found["in a row"] = bare(folder / "runs" / "trials", 1)
+            if in_a_row:
+                found["in a row"] = bare(folder / "runs" / "trials", 1)
         finally:
             shutil.rmtree(folder)
         for name, row in found.items():
@@ -105,5 +107,6 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--trials", type=int, default=16)
     parser.add_argument("--tokens", type=int, default=153600)
+    parser.add_argument("--no-row", action="store_true", help="leave out the runs in a row")
     asked = parser.parse_args()
-    main(asked.rounds, asked.trials, asked.tokens)
+    main(asked.rounds, asked.trials, asked.tokens, in_a_row=not asked.no_row)
