@@ -17,7 +17,7 @@ from tests.chaos.points import command, tiny
 
 SAID = "reports/tiny/recommendation.json"
 FILES = ("study.yaml", "decisions.jsonl", "trial.yaml", "run.yaml", "metrics.jsonl", "result.json")
-EVERY = 1 if os.environ.get("SELECTOR_CHAOS_POINTS") == "all" else 7
+EVERY = 1 if os.environ.get("SELECTOR_CHAOS_POINTS") == "all" else 13
 #: The others are of the same code, and take longer.
 _QUICK = ("result.json", "decisions.jsonl")
 SOME_QUICK = [

@@ -16,7 +16,7 @@ import os, subprocess, sys
 from pathlib import Path
 from selector.launch import output
 with output.logged(Path(sys.argv[1])):
-    print("the first line")
+    print("the first line", flush=True)
     for _ in range(24):
         os.write(1, b"x" * 1023 * 1024 + b"\\n")
     subprocess.run(["echo", "from a child"])

@@ -89,7 +89,13 @@ def relative(ours: Tensor, theirs: Tensor) -> float:
     return float((ours - theirs).norm() / theirs.norm())
 
 
-@pytest.mark.parametrize("optimizer", EXAMPLES)
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in ("sgd", "nadamw") else ())
+        for name in EXAMPLES
+    ],
+)
 def test_three_runs_in_a_bank_of_four_train_as_alone(
     configure: Callable[..., RunConfig], corpus: Corpus, optimizer: str
 ) -> None:
