@@ -32,12 +32,9 @@ def plain(tmp_path_factory):
     return place
 
 
-@pytest.mark.parametrize(
-    ("who", "how"),
-    # The controller takes a broken pipe for a worker's end; to a living one it means nothing.
-    [(who, how) for who in ("worker", "controller") for how in ("before", "after")]
-    + [("worker", "EPIPE")],
-)
+# A broken pipe is left out: to each side it means that the other one is gone, and then it is.
+@pytest.mark.parametrize("how", ["before", "after"])
+@pytest.mark.parametrize("who", ["worker", "controller"])
 def test_a_study_survives_the_failure_of_every_message(tmp_path, plain, who, how):
     tried = 0
     for number in range(1, 40, 1 if ALL else 7):
@@ -54,7 +51,7 @@ def test_a_study_survives_the_failure_of_every_message(tmp_path, plain, who, how
                 break
             tried += 1
             assert "Traceback" not in output, output
-            if who == "worker" and how != "EPIPE":  # another one took its place
+            if who == "worker":  # another one took its place
                 assert code == 0, output
             if code != 0 or who == "controller":
                 code, output = place.run()
