@@ -21,7 +21,7 @@ class FailureLine:
     kind: str
     runs: int
     error: str
-    """What the first of them said, its last line."""
+    """What the first of them said, in a line."""
     folder: str
     """Where the first of them lies, below the runs folder: a page is sent to others."""
 
@@ -47,11 +47,17 @@ def failed_runs(stored: StoredStudy) -> list[FailureLine]:
             arm=arm,
             kind=kind.replace("_", " "),
             runs=len(runs),
-            error=(runs[0][0].strip().splitlines() or [""])[-1],
+            error=_in_a_line(runs[0][0], kind),
             folder=f"{stored.study.name}/{runs[0][1]}",
         )
         for (arm, kind), runs in sorted(found.items(), key=lambda pair: order.index(pair[0][0]))
     ]
+
+
+def _in_a_line(error: str, kind: str) -> str:
+    """A traceback's last line; otherwise the first, which the end of a log may follow."""
+    lines = error.strip().splitlines() or [""]
+    return lines[-1 if kind == Outcome.CRASHED.value else 0]
 
 
 def how_it_was_run(provenance: Mapping[str, Any]) -> list[FactLine]:

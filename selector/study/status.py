@@ -85,7 +85,9 @@ def status(stored: StoredStudy) -> Status:
         asked=len(runs),
         finished=searches.finished,
         failed=sum(sum(row["failures"].values()) for row in rows),
-        running=sum(item.result is None for item in runs) if live else 0,
+        running=sum(item.result is None and not halts.paused(item.run.key) for item in runs)
+        if live
+        else 0,
         best=None if best is None else {"arm": best[1], "trial": best[2], "value": best[3]},
         stopped=_numbers(runs, lambda item: _outcome(item) is Outcome.STOPPED),
         paused=_numbers(runs, lambda item: item.result is None and halts.paused(item.run.key)),
