@@ -21,7 +21,7 @@ OBJECTIVE = 'defaults: [function, _self_]\nname: mine\nfunction: "mine:train"\n'
 BOMB = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"a{level}: &a{level} [{','.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 9)
 )
-#: Programs that Hydra's own list of refused targets lets through (RELIABILITY, fact 14).
+#: Programs that Hydra's own list of refused targets lets through.
 TARGETS = ("os.system", "torch.load", "joblib.load", "pathlib.Path.unlink", "builtins.eval")
 
 
