@@ -129,7 +129,7 @@ class LocalLauncher(Launcher):
         self._selector.close()
         self._closed = True
         if self._processes:
-            self._processes.unlink(missing_ok=True)
+            orphans.reap(self._processes)  # what left its worker's group lives on until now
 
     def _start(self) -> ForkServer:
         if self._closed:

@@ -71,6 +71,16 @@ def test_a_launcher_notes_its_processes_while_it_has_them(tmp_path: Path) -> Non
     assert not path.exists()
 
 
+def test_what_left_its_worker_s_group_is_ended_with_the_launcher(tmp_path: Path) -> None:
+    with LAUNCHERS["local"](Launch(workers=1), tmp_path) as launcher:
+        launcher.submit(function_run("one", "leaves_a_session", tmp_path))
+        drain(launcher, {"one"})
+        session = int((tmp_path / "session.txt").read_text())
+        assert alive(session)
+    wait_for(lambda: not alive(session), 2.0)
+    assert not (tmp_path / orphans.FILE).exists()
+
+
 SCRIPT = """
 import sys
 from pathlib import Path
