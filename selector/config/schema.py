@@ -158,6 +158,8 @@ class Launch:
                 for name in watched
                 if getattr(self, name) not in (0, defaults[name])
             ]
+            if self.workers not in (1, "auto"):
+                mistakes.append(f"workers: expected 1, inline runs have none, got {self.workers}")
         if mistakes:
             raise ValueError("\n".join(mistakes))
 

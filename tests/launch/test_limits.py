@@ -304,6 +304,7 @@ def test_what_a_run_may_have_spoiled_on_a_device_gets_no_other(
     [
         ({"name": "inline", "run_seconds": 3.0}, "run_seconds: expected 0"),
         ({"name": "inline", "silent_seconds": 3.0}, "silent_seconds: expected 0"),
+        ({"name": "inline", "workers": 4}, "workers: expected 1"),
         ({"total_memory_gib": 3.0}, "memory_gib: expected a limit of each run"),
         ({"total_memory_gib": 3.0, "memory_gib": 4.0}, "at most total_memory_gib=3, got 4"),
     ],
