@@ -15,10 +15,10 @@ from selector.track.store import DISK, refused
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    from selector.cli.parser import parse
-
-    asked = parse(list(sys.argv[1:] if arguments is None else arguments))
     try:
+        from selector.cli.parser import parse  # takes long enough to be interrupted in
+
+        asked = parse(list(sys.argv[1:] if arguments is None else arguments))
         return int(asked.command(asked))
     except Interrupted as error:
         _say(f"\n{error}")

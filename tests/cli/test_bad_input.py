@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -163,3 +164,17 @@ def test_a_runs_folder_that_is_not_writable(tmp_path):
     assert done.returncode == 2
     assert "runs" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_before_the_command_is_read_ends_as_any_other(monkeypatch, capsys):
+    def interrupted(arguments):
+        raise KeyboardInterrupt
+
+    # Other tests import the module anew: `main` takes it from here.
+    monkeypatch.setitem(sys.modules, "selector.cli.parser", SimpleNamespace(parse=interrupted))
+    try:
+        code = main(["status"])
+    except KeyboardInterrupt:  # would end all of pytest
+        pytest.fail("a traceback")
+    assert code == 130
+    assert "interrupted" in capsys.readouterr().err
