@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import os
 import sysconfig
 import time
 import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from selector.config.schema import RunConfig
@@ -19,6 +21,7 @@ _ERROR_LINES = 20  # a deep traceback's end, and the message under it, fit on a 
 _ERROR_CHARACTERS = 4000  # an exception may print a whole tensor
 # Of Python and of what is installed: a fault seldom lies there.
 _LIBRARIES = ("<", *{sysconfig.get_path(name) for name in ("stdlib", "platlib", "purelib")})
+_OWN = str(Path(__file__).parent.parent)
 # The disk's trouble is no fault of the run: it is made again once there is room.
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 # PyTorch raises a plain RuntimeError with these words where the CPU's memory is spent.
@@ -31,17 +34,20 @@ def execute(run: Run, runner: Runner, reporter: Reporter, device: str) -> None:
     Raises:
         Interrupted: a signal's; the run has not ended.
     """
-    once = _Once(reporter)
+    once, process = _Once(reporter), os.getpid()
     begin = time.perf_counter()
     try:
         runner.run([run], once, device_for(run.config, device))
-    except Interrupted:
+    except (Interrupted, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - its failure, not the worker's
+    except BaseException as error:  # noqa: BLE001 - its failure, not the worker's
         ended = failure(error, once.steps, time.perf_counter() - begin, device)
     else:
         text = f"{type(runner).__name__} returned without ending the run"
         ended = Ended(outcome=Outcome.CRASHED, steps=once.steps, error=text)
+    finally:
+        if os.getpid() != process:  # a child that the run forked: it has no part in what follows
+            os._exit(0)
     once.end(run.key, ended)
 
 
@@ -74,10 +80,15 @@ def failure(error: BaseException, steps: int, seconds: float, device: str) -> En
 
 
 def _place(error: BaseException) -> str:
-    """File and line where it was raised: the innermost that belongs to no library; empty: none."""
+    """File and line where it was raised: the innermost that belongs to no library; empty: none.
+
+    A user's function comes before our own code, which may only have refused what it was given.
+    """
     frames = traceback.extract_tb(error.__traceback__)
     own = [item for item in frames if not item.filename.startswith(_LIBRARIES)]
-    return f"{own[-1].filename}:{own[-1].lineno}" if own else ""
+    users = [item for item in own if not item.filename.startswith(_OWN)]
+    found = users or own
+    return f"{found[-1].filename}:{found[-1].lineno}" if found else ""
 
 
 class _Once:

@@ -50,6 +50,24 @@ class LauncherContract:
         assert ended(events, "a").steps == 5
         assert launcher.poll(0.0) == []
 
+    @pytest.mark.parametrize("exits", [False, True])
+    def test_a_child_that_a_function_forks_ends_where_its_run_ends(
+        self, launcher: Launcher, exits: bool
+    ) -> None:
+        launcher.submit(function_run("a", "forks_a_child_that_comes_back", exits=exits))
+        events = drain(launcher, {"a"})
+        assert [type(event) for event in events] == [Started, Reported, Finished]
+        assert ended(events, "a").outcome is Outcome.COMPLETE
+        assert launcher.poll(0.0) == []
+
+    def test_a_crash_names_the_user_s_line_though_we_refused_what_it_gave(
+        self, launcher: Launcher
+    ) -> None:
+        launcher.submit(function_run("a", "reports_a_word"))
+        end = ended(drain(launcher, {"a"}), "a")
+        assert end.outcome is Outcome.CRASHED
+        assert "tests/launch/functions.py:" in end.facts["place"]
+
     def test_metrics_arrive_as_they_were_reported(self, launcher: Launcher) -> None:
         launcher.submit(function_run("a", "learns", steps=3))
         rows = [event for event in drain(launcher, {"a"}) if isinstance(event, Reported)]

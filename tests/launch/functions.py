@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import os
 import random
@@ -44,6 +45,33 @@ def raises(config: RunConfig, run: Any) -> None:
 def interrupts(config: RunConfig, run: Any) -> None:
     run.report(1, loss=1.0)
     raise KeyboardInterrupt
+
+
+def cancelled(config: RunConfig, run: Any) -> None:
+    raise asyncio.CancelledError("of a task")
+
+
+def reports_a_word(config: RunConfig, run: Any) -> None:
+    run.report(1, loss="low")
+
+
+def forks_a_child_that_comes_back(config: RunConfig, run: Any) -> None:
+    """The child leaves with an exit, or returns; the parent reports after it."""
+    child = os.fork()
+    if child == 0:
+        if config.objective.parameters["exits"]:
+            sys.exit("of the child")
+        return
+    os.waitpid(child, 0)
+    time.sleep(0.1)
+    run.report(1, loss=1.0)
+
+
+def leaves_a_session(config: RunConfig, run: Any) -> None:
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    process = subprocess.Popen(command, start_new_session=True)
+    (run.folder / "session.txt").write_text(str(process.pid))
+    run.report(1, loss=1.0)
 
 
 def writes_what_it_got(config: RunConfig, run: Any) -> None:

@@ -103,7 +103,11 @@ def test_kill_9_of_a_worker_takes_its_own_children_along(
 def test_sys_exit_in_a_function_is_a_crash_and_the_worker_stays(
     warm: LocalLauncher,
 ) -> None:
-    for function, text in (("leaves", "no reason to go on"), ("interrupts", "KeyboardInterrupt")):
+    for function, text in (
+        ("leaves", "no reason to go on"),
+        ("interrupts", "KeyboardInterrupt"),
+        ("cancelled", "CancelledError: of a task"),
+    ):
         warm.submit(function_run("a", function))
         end = ended(drain(warm, {"a"}), "a")
         assert end.outcome is Outcome.CRASHED
