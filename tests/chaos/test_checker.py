@@ -14,16 +14,6 @@ import pytest
 from selector.track.record import Record
 from selector.track.store import FolderStore
 from tests.chaos.checker import conclusions, living, violations
-from tests.chaos.points import command, tiny
-
-
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory):
-    """The study that nothing happened to."""
-    folder = tiny(tmp_path_factory.mktemp("plain") / "study")
-    code, output = command(folder)
-    assert code == 0, output
-    return folder
 
 
 @pytest.fixture

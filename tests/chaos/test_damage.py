@@ -13,7 +13,7 @@ import pytest
 from selector.errors import StudyError
 from selector.study.stored import find_study
 from tests.chaos.checker import conclusions, results, violations
-from tests.chaos.points import command, tiny
+from tests.chaos.points import command
 
 SAID = "reports/tiny/recommendation.json"
 FILES = ("study.yaml", "decisions.jsonl", "trial.yaml", "run.yaml", "metrics.jsonl", "result.json")
@@ -23,15 +23,6 @@ _QUICK = ("result.json", "decisions.jsonl")
 SOME_QUICK = [
     pytest.param(name, marks=() if name in _QUICK else pytest.mark.slow) for name in FILES
 ]
-
-
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory):
-    """The study that nothing happened to."""
-    folder = tiny(tmp_path_factory.mktemp("plain") / "study")
-    code, output = command(folder)
-    assert code == 0, output
-    return folder
 
 
 @pytest.fixture

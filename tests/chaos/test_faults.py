@@ -11,18 +11,9 @@ import shutil
 
 import pytest
 
-from tests.chaos.points import CALLS, ENDS, Point, broken, command, tiny
+from tests.chaos.points import CALLS, ENDS, Point, broken
 
 EVERY = 1 if os.environ.get("SELECTOR_CHAOS_POINTS") == "all" else 11
-
-
-@pytest.fixture(scope="module")
-def plain(tmp_path_factory):
-    """The study that nothing happened to."""
-    folder = tiny(tmp_path_factory.mktemp("plain") / "study")
-    code, output = command(folder)
-    assert code == 0, output
-    return folder
 
 
 @pytest.mark.slow
